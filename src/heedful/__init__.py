@@ -1,0 +1,1 @@
+"""Attention that can be read, and trusted."""
