@@ -1,0 +1,81 @@
+"""Sparse-cosine refinement: hidden pixels moved towards what few cosine waves per block can say.
+
+Overlapping orthonormal DCT blocks are hard-thresholded with a threshold that sinks from round to round and
+averaged, the visible pixels are put back after each round (O. Guleryuz, "Nonlinear approximation based image
+recovery using adaptive sparse reconstructions", IEEE TIP 15, 2006).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import fft, ndimage
+
+
+def refine(start, hidden, *, block: int, step: int, rounds: int, first: float, last: float, seed: int = 0):
+    """Refine a fill by iterated thresholding of overlapping cosine blocks.
+
+    Parameters
+    ----------
+    start : array, shape (H, W)
+        HU, already filled.
+    hidden : bool array, shape (H, W)
+    block, step : int
+        Block side and distance between blocks, pixels; the origin moves from round to round.
+    rounds : int
+    first, last : float
+        Threshold of the first and the last round, HU of an orthonormal coefficient; geometric in between.
+    seed : int
+        Of the origins.
+
+    Returns
+    -------
+    array, shape (H, W)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.arange(48); image = 100 * np.cos(np.pi * 6 * (x + .5) / 48)[None, :].repeat(48, 0)
+    >>> hidden = np.zeros((48, 48), bool); hidden[20:28, 20:28] = True
+    >>> start = np.where(hidden, 0.0, image)
+    >>> better = refine(start, hidden, block=16, step=2, rounds=8, first=300, last=5)
+    >>> bool(np.abs(better - image).max() < .5 * np.abs(start - image).max())
+    True
+    """
+    rng = np.random.default_rng(seed)
+    u = np.array(start, float)
+    label, _ = ndimage.label(ndimage.binary_dilation(hidden, np.ones((3, 3), bool), iterations=block))
+    spots = ndimage.find_objects(label)
+    for threshold in np.geomspace(first, last, rounds):
+        origin = rng.integers(0, step, 2)
+        for spot in spots:
+            crop, h = u[spot], hidden[spot]
+            crop[h] = _average(crop, h, block, step, origin, threshold)[h]
+    return u
+
+
+def _average(u, hidden, block, step, origin, threshold):
+    """The weighted mean of all thresholded blocks that touch a hidden pixel."""
+    pad = block
+    padded = np.pad(u, pad, mode="reflect" if min(u.shape) > pad else "symmetric")
+    touched = np.pad(hidden, pad)
+    views = np.lib.stride_tricks.sliding_window_view
+    rows = np.arange(origin[0], padded.shape[0] - block + 1, step)
+    cols = np.arange(origin[1], padded.shape[1] - block + 1, step)
+    # a block touches a hidden pixel where the box sum of the mask is not zero
+    box = np.pad(touched.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    r, c = rows[:, None], cols[None, :]
+    count = box[r + block, c + block] - box[r, c + block] - box[r + block, c] + box[r, c]
+    at = np.argwhere(count > 0)
+    r, c = rows[at[:, 0]], cols[at[:, 1]]
+    coefficients = fft.dctn(views(padded, (block, block))[r, c], axes=(1, 2), norm="ortho")
+    keep = np.abs(coefficients) >= threshold
+    keep[:, 0, 0] = True
+    weight = 1.0 / keep.sum((1, 2))
+    blocks = fft.idctn(np.where(keep, coefficients, 0.0), axes=(1, 2), norm="ortho", overwrite_x=True)
+    blocks *= weight[:, None, None]
+    total, norm = np.zeros_like(padded), np.zeros_like(padded)
+    for i, j, values, w in zip(r, c, blocks, weight, strict=True):
+        total[i : i + block, j : j + block] += values
+        norm[i : i + block, j : j + block] += w
+    inner = (slice(pad, -pad), slice(pad, -pad))
+    return np.divide(total[inner], norm[inner], out=u.copy(), where=norm[inner] > 0)
