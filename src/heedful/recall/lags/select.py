@@ -1,0 +1,197 @@
+"""Forward selection of a target's drivers, and the p-value of every token given the drivers found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .scan import Column, Context, Tokens
+from .tokens import K
+
+SHARE = 0.8  # of the error that single tokens may spend; the rest is for products of two
+UPGRADE = 0.01  # a block grows to all K features at this p
+
+
+@dataclass
+class Term:
+    """One part of a target's model: the first ``size`` features of a token, or a product of two tokens."""
+
+    token: int
+    other: int | None = None
+    size: int = 1
+
+    def holds(self, token: int) -> bool:
+        return token in (self.token, self.other)
+
+
+@dataclass
+class TargetScan:
+    """What was found about one target.
+
+    Attributes
+    ----------
+    p, value, size : array (P,)
+        For each token: p of it driving the target given everything else selected; signed partial R; and
+        the number of features that spoke loudest.
+    through : array (P,) of int
+        The partner token where the link showed best as a product, else -1.
+    terms : list of Term
+        The model selected, own lag 1 first.
+    products : list of (token, token, p, r)
+    e : array (n,)
+        Whitened residual of the full model.
+    """
+
+    p: np.ndarray
+    value: np.ndarray
+    size: np.ndarray
+    through: np.ndarray
+    terms: list[Term]
+    products: list[tuple[int, int, float, float]]
+    e: np.ndarray
+
+
+class TargetModel:
+    """The model of one target, and its contexts (kept: the final tests meet the same ones again)."""
+
+    def __init__(self, tokens: Tokens, target: int, *, products: bool):
+        self.t, self.j, self.products = tokens, target, products and tokens.N > 1
+        self.self_token = target * tokens.L  # own lag 1
+        self.terms = [Term(self.self_token)]
+        self.w = SHARE if self.products else 1.0
+        self._contexts: dict[tuple[Column, ...], Context] = {}
+
+    def columns(self, terms: list[Term]) -> list[Column]:
+        """Columns of some terms, the own-lag-1 column last."""
+        out: list[Column] = []
+        own = False
+        for term in terms:
+            if term.other is not None:
+                out.append(("product", term.token, term.other))
+            elif term.token == self.self_token:
+                own = True
+                out += [("x", term.token, k) for k in range(1, term.size)]
+            else:
+                out += [("x", term.token, k) for k in range(term.size)]
+        return [*out, ("own", self.j)] if own else out
+
+    def context(self, terms: list[Term]) -> Context:
+        columns = self.columns(terms)
+        key = tuple(columns)
+        if key not in self._contexts:
+            if len(self._contexts) > 64:
+                self._contexts.clear()
+            used = frozenset(p for term in terms for p in (term.token, term.other) if p is not None)
+            self._contexts[key] = Context(self.t.rows(self.j, used), self.j, columns)
+        return self._contexts[key]
+
+    def single(self, p: np.ndarray) -> np.ndarray:
+        return p / self.w
+
+    def paired(self, p):
+        return p * (self.t.P - 1) / (1 - self.w)
+
+    def term_p(self, term: Term, rest: list[Term]) -> float:
+        """p of a term given the rest, on the scale of the selection."""
+        c = self.context(rest)
+        if term.other is None:
+            return float(self.single(c.token_p(np.array([term.token]))[0])[0])
+        return float(self.paired(c.product_p(c.products()[term.token, term.other])))
+
+    def select(self, enter: float, most: int) -> None:
+        """Grow the model until nothing enters at ``enter``, then drop what no longer stands."""
+        t = self.t
+        while len(self.terms) < most:
+            c = self.context(self.terms)
+            for term in self.terms:
+                if term.other is None and term.size < K and c.rest_p(term.token, term.size) < UPGRADE:
+                    term.size = K
+            c = self.context(self.terms)
+            p, size, _ = c.token_p()
+            p = self.single(p)
+            for term in self.terms:
+                if term.other is None:
+                    p[term.token] = np.inf
+            best, new = p.min(), Term(int(p.argmin()), None, int(size[p.argmin()]))
+            if self.products:
+                r = np.abs(c.products())
+                at = int(r.argmax())
+                pair = float(self.paired(c.product_p(r.flat[at])))
+                if pair < best:
+                    best, new = pair, Term(*map(int, divmod(at, t.P)))
+            if best >= enter or c.rank + new.size > c.rows.n // 4:
+                break
+            self.terms.append(new)
+        for term in sorted(self.terms[1:], key=lambda term: term.other is None):
+            rest = [other for other in self.terms if other is not term]
+            if self.term_p(term, rest) >= enter:
+                self.terms = rest
+
+    def without(self, token: int) -> list[Term]:
+        return [term for term in self.terms if not term.holds(token)]
+
+    def test(self) -> TargetScan:
+        """p of every token given the model less every term that holds it."""
+        t = self.t
+        c = self.context(self.terms)
+        p, value, size, through = self._all(c)
+        for token in sorted({q for term in self.terms for q in (term.token, term.other) if q is not None}):
+            mine = self._all(self.context(self.without(token)), np.array([token]))
+            p[token], value[token], size[token], through[token] = (x[0] for x in mine)
+        found = []
+        for term in self.terms:
+            if term.other is not None:
+                rest = [other for other in self.terms if other is not term]
+                d = self.context(rest)
+                r = float(d.products()[term.token, term.other])
+                found.append((term.token, term.other, min(1.0, float(self.paired(d.product_p(r)))), r))
+        scan = TargetScan(p, value, size, through, self.terms, found, c.e)
+        for rows in t._rows.values():
+            rows.forget()
+        return scan
+
+    def _all(self, c: Context, tokens: np.ndarray | None = None):
+        """min(1, p_block / w, (P - 1) min_q p_product / (1 - w)) with what it came through."""
+        p, size, value = c.token_p(tokens)
+        p = np.minimum(self.single(p), 1.0)
+        through = np.full(p.size, -1)
+        if self.products:
+            r = c.products() if tokens is None else c.products()[tokens]
+            partner = np.abs(r).argmax(1)
+            r = np.take_along_axis(r, partner[:, None], 1)[:, 0]
+            pair = np.minimum(self.paired(c.product_p(r)), 1.0)
+            wins = pair < p
+            p, value, through = np.where(wins, pair, p), np.where(wins, r, value), np.where(wins, partner, -1)
+        return p, value, size, through
+
+
+def scan_target(tokens: Tokens, target: int, *, products: bool = True, enter: float | None = None,
+                most: int = 40) -> TargetScan:
+    """Select the drivers of one target and test every token given them.
+
+    Parameters
+    ----------
+    tokens : Tokens
+    target : int
+    products : bool
+        Whether products of two different series' tokens are looked for.
+    enter : float, optional
+        p at which a term enters and stays; by default .05 / P.
+    most : int
+        Terms at most.
+    """
+    model = TargetModel(tokens, target, products=products)
+    model.select(0.05 / tokens.P if enter is None else enter, most)
+    return model.test()
+
+
+def benjamini_hochberg(p: np.ndarray, alpha: float) -> np.ndarray:
+    """Which p-values are rejected at false discovery rate ``alpha`` (Benjamini and Hochberg 1995).
+
+    >>> benjamini_hochberg(np.array([0.001, 0.02, 0.04, 0.9]), 0.05)
+    array([ True,  True, False, False])
+    """
+    flat = np.sort(p, axis=None)
+    passed = np.flatnonzero(flat <= alpha * np.arange(1, flat.size + 1) / max(flat.size, 1))
+    return p <= (flat[passed[-1]] if passed.size else -1.0)
