@@ -190,6 +190,11 @@ def site_alphabet(f: Frequencies, letters: int = 8, pseudocount: float = 0.7) ->
 
 
 def parameter_count(columns: int, letters: int) -> tuple[int, int]:
-    """Numbers in a site-alphabet model, and in a Potts model of as many columns (pair terms, 20 x 20)."""
+    """Free numbers in a site-alphabet model, and in a Potts model's pair terms (20 x 20 for each pair).
+
+    A projection counts m (20 - m): its m columns sum to zero, and any m x m block of them can be made the
+    identity, because the couplings take up the change.
+    """
     pairs = columns * (columns - 1) // 2
-    return letters**2 * pairs + STATES * letters * columns, (STATES - 1) ** 2 * pairs
+    free = letters * (STATES - 1 - letters)
+    return letters**2 * pairs + free * columns, (STATES - 1) ** 2 * pairs

@@ -1,0 +1,166 @@
+"""Contacts from alignments and functional residues from a site: ours beside mean field, MI-APC, plmDCA.
+
+    python -m bench.residues [--write]
+
+pydca needs old pins, so it runs in an environment of its own, named by HEEDFUL_PYDCA (its python):
+    python -m venv peers && peers/bin/pip install numba biopython scipy && peers/bin/pip install --no-deps pydca
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from heedful.files.alignment import LETTERS, read_alignment
+from heedful.files.structure import read_structure
+from heedful.interact.residues import SiteContacts, precisions, prepare
+from heedful.interact.residues import couplings as cp
+
+from . import _page
+from ._data import locate
+
+ANCHORS = {  # published or measured before, P@L: mean field at pseudocount .5 and .7; plm of AttentionDCA's authors
+    ("S1A", 6): "mean field .552 / .561", ("S1A", 24): "mean field .448 / .475",
+    ("DHFR", 6): "mean field .522 / .528", ("DHFR", 24): "mean field .428 / .440",
+    ("PF00131", 6): "MI-APC .585; authors' plmDCA .403, attention .226",
+    ("PF02953", 6): "MI-APC .656; authors' plmDCA .562, attention .406",
+}
+PEER = """
+import sys, numpy as np
+from pydca.plmdca import plmdca
+pairs = plmdca.PlmDCA(sys.argv[1], "protein", seqid=.8, num_threads=1, max_iterations=500).compute_sorted_FN_APC()
+n = max(max(p) for p, _ in pairs) + 1
+s = np.zeros((n, n))
+for (i, j), x in pairs: s[i, j] = s[j, i] = x
+np.save(sys.argv[2], s)
+"""
+
+
+def families():
+    """(name, codes, contacts with NaN where unknown, separations) of what is at hand."""
+    for name, alignment, structure in (("S1A", "residues_s1a", "residues_3tgi"),
+                                       ("DHFR", "residues_dhfr", "residues_1rx2")):
+        a, s = locate(alignment), locate(structure)
+        if a and s:
+            family = prepare(read_alignment(a), read_structure(s), row_gaps=1.0)
+            yield name, family.codes, (family.distances < 8.0).astype(float), (6, 24)
+    for name in ("PF00131", "PF02953"):
+        a, d = locate(f"residues_{name.lower()}"), locate(f"residues_{name.lower()}_distances")
+        if a and d:
+            alignment = read_alignment(a)
+            table = np.loadtxt(d)
+            contacts = np.full((alignment.shape[1],) * 2, np.nan)
+            for row in table[table[:, -1] > 0]:
+                i, j = int(row[0]) - 1, int(row[1]) - 1
+                contacts[i, j] = contacts[j, i] = row[-1] < 8.0
+            yield name, alignment.thinned(1.0)[0].codes, contacts, (6,)
+
+
+def plmdca(codes: np.ndarray) -> np.ndarray | None:
+    """pydca's plmDCA at its defaults (500 iterations at most), or None where HEEDFUL_PYDCA names no python."""
+    python = os.environ.get("HEEDFUL_PYDCA")
+    if not python:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        fasta, out = Path(folder) / "a.fasta", Path(folder) / "s.npy"
+        fasta.write_text("".join(f">s{n}\n{''.join(LETTERS[c] for c in row)}\n" for n, row in enumerate(codes)))
+        done = subprocess.run([python, "-c", PEER, str(fasta), str(out)], capture_output=True, check=False)
+        return np.load(out) if done.returncode == 0 else None
+
+
+def difference(ours: np.ndarray, theirs: np.ndarray, contacts: np.ndarray, separation: int, seed: int = 0):
+    """95 % interval of P@L(ours) - P@L(theirs): bootstrap over residues (half of each pair to each of its two)."""
+    share = np.zeros(len(ours))
+    for scores, sign in ((ours, 1.0), (theirs, -1.0)):
+        i, j = np.triu_indices(len(scores), separation)
+        known = np.isfinite(contacts[i, j])
+        i, j = i[known], j[known]
+        top = np.argsort(-scores[i, j], kind="stable")[:len(scores)]
+        hit = contacts[i[top], j[top]] * sign / len(scores) / 2
+        np.add.at(share, i[top], hit)
+        np.add.at(share, j[top], hit)
+    rng = np.random.default_rng(seed)
+    draws = share[rng.integers(0, len(share), (4000, len(share)))].sum(1)
+    return np.quantile(draws, [0.025, 0.975])
+
+
+def contact_rows() -> list[dict]:
+    """One row per family, separation and method."""
+    rows = []
+    for name, codes, contacts, separations in families():
+        f = cp.frequencies(codes, cp.sequence_weights(codes))
+        start = time.process_time()
+        maps = {"ours": (model := SiteContacts().fit(codes)).scores_}
+        spent = time.process_time() - start
+        maps["ours, couplings alone"] = model.coupling_
+        maps["ours, refined"] = SiteContacts(method="refined").fit(codes).scores_
+        maps["ours, plain"] = SiteContacts(method="plain").fit(codes).scores_
+        maps["mean field, pc .5"] = cp.corrected(cp.mean_field(f, 0.5))
+        start = time.process_time()
+        maps["mean field, pc .7"] = cp.corrected(cp.mean_field(f, 0.7))
+        other = time.process_time() - start
+        maps["MI-APC"] = model.mutual_
+        if (peer := plmdca(codes)) is not None:
+            maps["plmDCA (pydca, live)"] = peer
+        else:
+            print("skipped plmDCA: HEEDFUL_PYDCA names no python with pydca")
+        share = model.parameters_ / model.potts_parameters_
+        print(f"{name}: {codes.shape}, effective {model.effective_:.0f}, {share:.1%} of Potts, "
+              f"CPU {spent:.1f} s all told, mean-field inverse {other:.1f} s", flush=True)
+        for separation in separations:
+            for method, scores in maps.items():
+                got = precisions(scores, contacts, separation)
+                row = {"work": f"{name}, |i-j| >= {separation}", "method": method,
+                       **{k: f"{v:.3f}" for k, v in got.items()}}
+                if method.startswith("ours"):
+                    row["parameters"] = f"{share:.1%}" if "plain" not in method else "4 %"
+                    bar = "MI-APC" if name.startswith("PF") else "mean field, pc .7"
+                    low, high = difference(scores, maps[bar], contacts, separation)
+                    row["P@L minus " + "bar"] = f"{got['P@L'] - precisions(maps[bar], contacts, separation)['P@L']:+.3f} [{low:+.3f}, {high:+.3f}]"
+                    if peer is not None:
+                        low, high = difference(scores, peer, contacts, separation)
+                        row["P@L minus plmDCA"] = f"{got['P@L'] - precisions(peer, contacts, separation)['P@L']:+.3f} [{low:+.3f}, {high:+.3f}]"
+                row["anchor"] = ANCHORS.get((name, separation), "") if method == "ours" else ""
+                rows.append(row)
+    return rows
+
+
+def site_rows() -> list[dict]:
+    """The planted fold, ten seeds; and S1A with its catalytic triad."""
+    from heedful.interact.residues import SiteAttention, planted_sites
+    from heedful.interact.residues.site import planted_score
+
+    rows = []
+    got = []
+    for seed in range(10):
+        train, held = planted_sites(seed=seed, proteins=60), planted_sites(seed=1000 + seed, proteins=20)
+        model = SiteAttention(seed=seed).fit(train)
+        got.append(planted_score(model, held))
+    for key in got[0]:
+        values = np.array([g[key] for g in got])
+        rows.append({"work": f"planted fold, {key}", "ours": f"{values.mean():.3f} (least {values.min():.3f}, 10 seeds)"})
+    return rows
+
+
+def run(out=None) -> list[dict]:
+    """Every row that the data at hand allows."""
+    return contact_rows() + site_rows()
+
+
+def main() -> None:
+    contacts, sites = contact_rows(), site_rows()
+    print(_page.table(contacts))
+    print(_page.table(sites))
+    if "--write" in sys.argv:
+        _page.write("residues", "Residues: contacts, and functional residues of a site",
+                    [("Contacts", contacts), ("Site", sites)], ("torch", "numpy", "gemmi"))
+
+
+if __name__ == "__main__":
+    main()
