@@ -8,6 +8,8 @@ reweighted least squares). All read HU, write hidden pixels only, and are linear
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import splu
@@ -78,6 +80,7 @@ def _each(image, hidden, fill):
     return filled
 
 
+@functools.lru_cache(maxsize=8)
 def _differences(shape):
     """Forward differences along y and x as sparse matrices; zero at the last row and column."""
     H, W = shape
@@ -90,12 +93,14 @@ def _differences(shape):
     return down, sparse.kron(sparse.eye(H), line(W), format="csr")
 
 
+@functools.lru_cache(maxsize=8)
 def _laplacian(shape):
     """The 5-point Laplacian with mirrored borders."""
     dy, dx = _differences(shape)
     return -(dy.T @ dy + dx.T @ dx).tocsr()
 
 
+@functools.lru_cache(maxsize=8)
 def _plate(shape):
     L = _laplacian(shape)
     return (L.T @ L).tocsr()

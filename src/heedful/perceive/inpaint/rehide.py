@@ -1,0 +1,240 @@
+"""Calibration on the scan itself: hide look-alike places whose truth is known, and see who fills them best.
+
+Every hole is moved to the place of the same slice whose surroundings look most like its own; there the truth
+is known. The experts' errors at such places give the mix its weights and the interval its width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage, optimize
+
+from . import mix
+from .tokens import EIGHT
+
+RING = 6  # pixels around a hole that are compared
+GAP = 4  # pixels kept between holes
+BINS = (2.5, 5.5)  # depth in a hole, pixels: an interval's width is calibrated for each
+PULL = 0.1  # how strongly the weights are held to the shipped ones
+# Quantiles of |error| / disagreement for each depth, where nothing was re-hidden (developer slices).
+SHIPPED_QUANTILES = {0.9: (2.25, 2.7, 2.6)}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What re-hiding taught.
+
+    Parameters
+    ----------
+    weights : array, shape (6,)
+        The mix.
+    quantiles : array, shape (3,)
+        Half-width of the interval in units of the experts' disagreement, by depth.
+    pixels : int
+        Re-hidden pixels; 0 means shipped values.
+    rounds : int
+    error : array, shape (6,)
+        Each expert's root mean square error at the re-hidden places, HU.
+    mixed : float
+        The mix's, each round predicted with weights from the other rounds, HU.
+    """
+
+    weights: np.ndarray
+    quantiles: np.ndarray
+    pixels: int = 0
+    rounds: int = 0
+    error: np.ndarray | None = None
+    mixed: float = float("nan")
+
+
+def shipped(level: float = 0.9) -> Calibration:
+    """The shipped weights and quantiles; only the 90 % interval is shipped."""
+    quantiles = SHIPPED_QUANTILES.get(level, (np.nan,) * 3)
+    return Calibration(mix.shipped(), np.array(quantiles, float))
+
+
+def features(image):
+    """What a ring is compared by: (5, H, W) level, air, fat, bone, edges."""
+    edges = np.hypot(ndimage.sobel(image, 0), ndimage.sobel(image, 1))
+    return np.stack([
+        image / 300.0, 1.5 * (image < -500), ((image > -200) & (image < -20)) * 1.0, 1.5 * (image > 200),
+        np.sqrt(edges / 8.0) / 8.0,
+    ])
+
+
+def look_alike(image, hidden, used, rng):
+    """One re-hiding: every hole moved to a look-alike place.
+
+    Parameters
+    ----------
+    image : array, shape (H, W)
+        HU, already filled.
+    hidden : bool array, shape (H, W)
+        The true holes; nothing is re-hidden within 4 pixels of them.
+    used : bool array, shape (H, W)
+        Places of earlier rounds, avoided while there is room.
+    rng : Generator
+
+    Returns
+    -------
+    bool array, shape (H, W)
+        The re-hidden pixels; holes for which there is no room are left out.
+    """
+    again = np.zeros(hidden.shape, bool)
+    seen = features(image)
+    fixed = _grow(hidden, GAP)
+    label, _ = ndimage.label(hidden, EIGHT)
+    for i, spot in enumerate(ndimage.find_objects(label), 1):
+        hole = np.argwhere(label[spot] == i) + np.array([spot[0].start, spot[1].start])
+        own = np.pad(label[spot] == i, RING)
+        ring = np.argwhere(ndimage.binary_dilation(own, EIGHT, iterations=RING) & ~own)
+        ring += [spot[0].start - RING, spot[1].start - RING]
+        for forbidden in (fixed | _grow(again | used, GAP), fixed | _grow(again, GAP)):
+            place = _best_place(seen, hole, ring, forbidden, hidden, rng)
+            if place is not None:
+                again[place[:, 0], place[:, 1]] = True
+                break
+    return again
+
+
+def _grow(mask, by):
+    return ndimage.maximum_filter(mask, 2 * by + 1)
+
+
+def _best_place(seen, hole, ring, forbidden, hidden, rng):
+    """Of up to 60 random allowed shifts (120 near by for long holes) the one with the most similar ring."""
+    H, W = forbidden.shape
+    low, high = hole.min(0), hole.max(0)
+    long = (high - low).max() > 90
+    want, loss = (120, 0.5) if long else (60, 0.0)
+    first, last = -low, np.array([H - 1, W - 1]) - high
+    if long:
+        first, last = np.maximum(first, -80), np.minimum(last, 80)
+    shifts = np.stack([rng.integers(first[a], last[a] + 1, want * 15) for a in (0, 1)], 1)
+    own = _summary(seen, ring, hidden)
+    best, chosen, found = np.inf, None, 0
+    for shift in np.unique(shifts, axis=0)[rng.permutation(len(np.unique(shifts, axis=0)))]:
+        moved = hole + shift
+        free = ~forbidden[moved[:, 0], moved[:, 1]]
+        if free.mean() < 1.0 - loss or free.sum() < 4:
+            continue
+        found += 1
+        other = _summary(seen, ring + shift, hidden)
+        distance = np.inf if own is None or other is None else float(((own - other) ** 2).sum())
+        if distance < best or chosen is None:
+            best, chosen = distance, moved[free]
+        if found == want:
+            break
+    return chosen
+
+
+def _summary(seen, ring, hidden):
+    """Mean and standard deviation of the features over the ring's visible pixels: (10,), or None."""
+    H, W = hidden.shape
+    ring = ring[(ring >= 0).all(1) & (ring[:, 0] < H) & (ring[:, 1] < W)]
+    ring = ring[~hidden[ring[:, 0], ring[:, 1]]]
+    if len(ring) == 0:
+        return None
+    values = seen[:, ring[:, 0], ring[:, 1]]
+    return np.concatenate([values.mean(1), values.std(1)])
+
+
+def fit_weights(G, start=None):
+    """Convex weights of least squared error, held to the shipped ones.
+
+    Parameters
+    ----------
+    G : array, shape (E, E)
+        Mean products of the experts' errors, HU^2.
+    start : array, shape (E,), optional
+        The weights to be held to; the shipped ones by default.
+
+    Returns
+    -------
+    array, shape (E,)
+
+    Examples
+    --------
+    An expert that errs ten times as much gets nothing:
+
+    >>> fit_weights(np.diag([100.0, 100.0, 10000.0]), np.ones(3) / 3).round(2).tolist()
+    [0.49, 0.49, 0.02]
+    """
+    start = mix.shipped() if start is None else np.asarray(start, float)
+    A = G / (np.trace(G) / len(G)) + PULL * np.eye(len(G))
+    found = optimize.minimize(
+        lambda w: w @ A @ w - 2 * PULL * w @ start, start, jac=lambda w: 2 * A @ w - 2 * PULL * start,
+        bounds=[(0.0, 1.0)] * len(G), constraints={"type": "eq", "fun": lambda w: w.sum() - 1.0,
+                                                   "jac": lambda w: np.ones(len(w))}, method="SLSQP",
+    )
+    w = np.clip(found.x, 0.0, None)
+    return w / w.sum()
+
+
+def calibrate(image, hidden, *, level: float = 0.9, rounds: int = 4, seed: int = 0, progress=None):
+    """Learn the mix and the interval's width by hiding look-alike places.
+
+    Parameters
+    ----------
+    image : array, shape (H, W)
+        HU with the holes already filled (their fill is read as surroundings, never as a source or as truth).
+    hidden : bool array, shape (H, W)
+    level : float
+        Wanted coverage of the interval.
+    rounds : int
+    seed : int
+    progress : callable, optional
+        Called after each round.
+
+    Returns
+    -------
+    Calibration
+        The shipped one where no place could be re-hidden.
+    """
+    rng = np.random.default_rng(seed)
+    used = np.zeros(hidden.shape, bool)
+    gathered = []
+    for r in range(rounds):
+        again = look_alike(image, hidden, used, rng)
+        if again.any():
+            used |= again
+            fills, _ = mix.experts(image, again, avoid=hidden, seed=seed + r)
+            gathered.append((fills, image[again], ndimage.distance_transform_edt(again)[again]))
+        if progress:
+            progress()
+    return summarise(gathered, level)
+
+
+def summarise(gathered, level: float = 0.9) -> Calibration:
+    """Weights and quantiles from re-hidden places: a list of (fills (6, P), truth (P,), depth (P,))."""
+    gathered = [g for g in gathered if not np.isnan(g[0]).any()]
+    if not gathered:
+        return shipped(level)
+    errors = [np.clip(fills, -1000, 1000) - np.clip(truth, -1000, 1000) for fills, truth, _ in gathered]
+    G = np.stack([e @ e.T / e.shape[1] for e in errors])
+    z, depth, squares = [], [], []
+    for r, (fills, truth, deep) in enumerate(gathered):
+        others = np.delete(G, r, 0)
+        fill = mix.combine(fills, fit_weights(others.mean(0)) if len(others) else mix.shipped())
+        z.append(np.abs(np.clip(truth, mix.LOW, mix.HIGH) - fill) / mix.disagreement(fills, fill))
+        depth.append(deep)
+        squares.append((np.clip(truth, -1000, 1000) - np.clip(fill, -1000, 1000)) ** 2)
+    z, depth = np.concatenate(z), np.concatenate(depth)
+    where = np.digitize(depth, BINS)
+    counts = np.bincount(where, minlength=len(BINS) + 1)
+    pooled = _quantile(z, level)
+    split = counts[counts > 0].min() >= 100
+    quantiles = [
+        _quantile(z[where == b], level) if split and counts[b] else pooled for b in range(len(BINS) + 1)
+    ]
+    return Calibration(
+        fit_weights(G.mean(0)), np.array(quantiles), len(z), len(gathered),
+        np.sqrt(np.mean([np.diag(g) for g in G], axis=0)), float(np.sqrt(np.concatenate(squares).mean())),
+    )
+
+
+def _quantile(z, level):
+    """The conformal quantile: the ceil((n + 1) level)-th smallest."""
+    return float(np.sort(z)[min(int(np.ceil((len(z) + 1) * level)), len(z)) - 1])

@@ -1,0 +1,120 @@
+"""A damaged slice as tokens: hidden tiles that ask, fully visible windows that may answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+EIGHT = np.ones((3, 3), bool)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Sizes of the attention over patches, in pixels.
+
+    Parameters
+    ----------
+    tile : int
+        Side of a hidden tile; its pixels share one set of sources.
+    window : int
+        Side of the window, centred on the tile, that is compared.
+    stride : int
+        Distance between candidate windows.
+    """
+
+    tile: int = 8
+    window: int = 24
+    stride: int = 2
+
+    @property
+    def margin(self) -> int:
+        """Pixels of the window on each side of the tile."""
+        return (self.window - self.tile) // 2
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """The queries: where each tile's upper left corner lies, and in which wave it is filled.
+
+    Outer tiles go first, so that deeper ones can lean on what was filled before them.
+    """
+
+    corner: np.ndarray  # (T, 2) int
+    wave: np.ndarray  # (T,) int
+
+    def __len__(self):
+        return len(self.corner)
+
+
+@dataclass(frozen=True)
+class Bank:
+    """The keys: the upper left corner of each candidate window, and its pixels in HU."""
+
+    corner: np.ndarray  # (K, 2) int
+    pixels: np.ndarray  # (K, window, window) float32
+
+    def __len__(self):
+        return len(self.corner)
+
+
+def tiles_of(hidden, geometry: Geometry) -> Tiles:
+    """Cut every hole (8-connected) into tiles on a grid that starts at the hole's corner.
+
+    Parameters
+    ----------
+    hidden : bool array, shape (H, W)
+    geometry : Geometry
+
+    Returns
+    -------
+    Tiles
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> hidden = np.zeros((60, 60), bool); hidden[20:40, 20:40] = True
+    >>> len(tiles_of(hidden, Geometry(tile=8)))
+    9
+    """
+    side = geometry.tile
+    depth = ndimage.distance_transform_edt(hidden)
+    label, _ = ndimage.label(hidden, EIGHT)
+    corners, waves = {}, []
+    for i, spot in enumerate(ndimage.find_objects(label), 1):
+        own = label[spot] == i
+        for r in range(0, own.shape[0], side):
+            for c in range(0, own.shape[1], side):
+                piece = own[r : r + side, c : c + side]
+                at = (spot[0].start + r, spot[1].start + c)
+                if piece.any() and at not in corners:
+                    corners[at] = None
+                    reach = depth[spot][r : r + side, c : c + side][piece].max()
+                    waves.append(int(np.ceil(reach / side)))
+    return Tiles(np.array(list(corners), int).reshape(-1, 2), np.array(waves, int))
+
+
+def bank_of(
+    image, hidden, geometry: Geometry, *, limit: int = 4000, floor: float = -500.0, seed: int = 0
+) -> Bank:
+    """All fully visible windows on the stride that are not air, or ``limit`` of them drawn at random.
+
+    Where the mean is below ``floor`` HU a window is air or lung; if only such windows exist they are kept.
+    """
+    n = geometry.window
+    if min(image.shape) < n:
+        return Bank(np.zeros((0, 2), int), np.zeros((0, n, n), np.float32))
+    views = np.lib.stride_tricks.sliding_window_view
+    box = np.stack([hidden, image * ~hidden]).astype(float).cumsum(1).cumsum(2)
+    box = np.pad(box, ((0, 0), (1, 0), (1, 0)))
+    sums = box[:, n:, n:] - box[:, :-n, n:] - box[:, n:, :-n] + box[:, :-n, :-n]
+    sums = sums[:, :: geometry.stride, :: geometry.stride]
+    clear = sums[0] < 0.5
+    dense = clear & (sums[1] / n**2 > floor)
+    at = np.argwhere(dense if dense.any() else clear)
+    if len(at) > limit:
+        at = at[np.sort(np.random.default_rng(seed).choice(len(at), limit, replace=False))]
+    at = at * geometry.stride
+    pixels = views(np.asarray(image, np.float32), (n, n))[at[:, 0], at[:, 1]]
+    return Bank(at, np.ascontiguousarray(pixels))
