@@ -31,7 +31,12 @@ class InputError(HeedfulError, ValueError):
     """
 
     def __init__(
-        self, what: str, *, path: str | Path | None = None, where: str | None = None, remedy: str | None = None
+        self,
+        what: str,
+        *,
+        path: str | Path | None = None,
+        where: str | None = None,
+        remedy: str | None = None,
     ):
         self.what, self.path, self.where, self.remedy = what, path, where, remedy
         place = ", ".join(str(part) for part in (path, where) if part)

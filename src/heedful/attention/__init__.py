@@ -1,0 +1,66 @@
+"""The core: attention weights as a lazy linear operator, its priors, its reads."""
+
+from . import reads
+from .attend import Attention, Stack, attend
+from .prior import Prior, Support
+from .priors import Bias, Decay, Gate, Gaussian, Mask, Relative
+from .reads import (
+    Columns,
+    Contribution,
+    EffectiveKeys,
+    Entropy,
+    Lag,
+    LogPartition,
+    Mass,
+    Moments,
+    Quantile,
+    Read,
+    Reads,
+    Rows,
+    TopK,
+)
+from .state import State
+from .supports import Causal, Graph, Nearest, Segments, Window, Within
+from .temperature import ScoreVariance, TargetKeys, kkt_residual, score_variance
+from .weights import Adjoint, Weights
+
+__all__ = [
+    "Adjoint",
+    "Attention",
+    "Bias",
+    "Causal",
+    "Columns",
+    "Contribution",
+    "Decay",
+    "EffectiveKeys",
+    "Entropy",
+    "Gate",
+    "Gaussian",
+    "Graph",
+    "Lag",
+    "LogPartition",
+    "Mask",
+    "Mass",
+    "Moments",
+    "Nearest",
+    "Prior",
+    "Quantile",
+    "Read",
+    "Reads",
+    "Relative",
+    "Rows",
+    "ScoreVariance",
+    "Segments",
+    "Stack",
+    "State",
+    "Support",
+    "TargetKeys",
+    "TopK",
+    "Weights",
+    "Window",
+    "Within",
+    "attend",
+    "kkt_residual",
+    "reads",
+    "score_variance",
+]

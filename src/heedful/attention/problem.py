@@ -1,0 +1,113 @@
+"""The normal form that every engine solves: folded queries, keys, priors, a sink."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from .arrays import lead_shape, lead_slice
+from .prior import Prior, Support
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """logit_ij = q_i . k_j + sum of the priors' log-weights, with scale and temperature folded into q.
+
+    Parameters
+    ----------
+    q, k : Tensor (..., Nq, D), (..., Nk, D)
+        In the dtype that scores are computed in, float32 or float64.
+    priors : tuple of Prior
+    sink : Tensor that broadcasts against (..., Nq, 1), optional
+        The logit of one more outcome that carries no value.
+    """
+
+    q: Tensor
+    k: Tensor
+    priors: tuple[Prior, ...] = ()
+    sink: Tensor | None = None
+
+    @property
+    def nq(self) -> int:
+        return self.q.shape[-2]
+
+    @property
+    def nk(self) -> int:
+        return self.k.shape[-2]
+
+    @property
+    def lead(self) -> tuple[int, ...]:
+        """Leading shape of q, k, the priors and the sink together."""
+        shapes = [tuple(self.q.shape[:-2]), tuple(self.k.shape[:-2]), *(p.lead for p in self.priors)]
+        if self.sink is not None:
+            shapes.append(tuple(self.sink.shape[:-2]))
+        return lead_shape(*shapes)
+
+    @property
+    def requires_grad(self) -> bool:
+        """True where any number in it is to be learned."""
+        held = [self.q, self.k, *(t for p in self.priors for t in p.tensors())]
+        return any(t.requires_grad for t in held) or (self.sink is not None and self.sink.requires_grad)
+
+    def logits(self, rows: slice, cols: slice) -> Tensor:
+        """Scores of a block of pairs (..., n, m), without the sink; -inf where excluded."""
+        s = self.q[..., rows, :] @ self.k[..., cols, :].mT
+        for prior in self.priors:
+            s = s + prior.tile(rows, cols, s.device).to(device=s.device, dtype=s.dtype)
+        return s
+
+    def edge_logits(self, i: Tensor, j: Tensor, skip: Prior | None = None) -> Tensor:
+        """Scores of listed pairs (..., E); ``skip`` names a prior that is accounted for elsewhere."""
+        s = (self.q[..., i, :] * self.k[..., j, :]).sum(-1)
+        for prior in self.priors:
+            if prior is not skip:
+                s = s + prior.pair(i, j).to(device=s.device, dtype=s.dtype)
+        return s
+
+    def sink_rows(self, rows: slice | None = None) -> Tensor | None:
+        """The sink's logit per query (..., n or 1, 1)."""
+        if self.sink is None:
+            return None
+        sink = self.sink.reshape((1,) * max(2 - self.sink.ndim, 0) + tuple(self.sink.shape))
+        return sink if rows is None or sink.shape[-2] == 1 else sink[..., rows, :]
+
+    def sliced(self, index: tuple[slice, ...]) -> Problem:
+        """The problem on a part of the leading dimensions."""
+        return Problem(
+            lead_slice(self.q, index, 2),
+            lead_slice(self.k, index, 2),
+            tuple(p.sliced(index) for p in self.priors),
+            None if self.sink is None else lead_slice(self.sink, index, 2),
+        )
+
+    def to(self, dtype: torch.dtype) -> Problem:
+        """The problem with scores computed in another dtype."""
+        if self.q.dtype == dtype:
+            return self
+        sink = None if self.sink is None else self.sink.to(dtype)
+        return replace(self, q=self.q.to(dtype), k=self.k.to(dtype), sink=sink)
+
+    def without_content(self) -> Problem:
+        """What the priors alone give: the base measure."""
+        q = self.q.new_zeros((*self.q.shape[:-1], 1))
+        return replace(self, q=q, k=self.k.new_zeros((*self.k.shape[:-1], 1)))
+
+    def sparsest(self) -> tuple[Prior, Support] | None:
+        """The prior that allows the fewest pairs, with them, where one knows its pairs; else None."""
+        best, fewest = None, math.inf
+        for prior in self.priors:
+            found = prior.support(self.nq, self.nk)
+            if found is not None:
+                pairs = found.indices.numel() / max(math.prod(found.lead), 1)
+                if pairs < fewest:
+                    best, fewest = (prior, found), pairs
+        return best
+
+
+def pad_last(x: Tensor, width: int, value: float = 0.0) -> Tensor:
+    """The tensor with its last dimension filled up to ``width``."""
+    missing = width - x.shape[-1]
+    return x if missing <= 0 else torch.nn.functional.pad(x, (0, missing), value=value)

@@ -1,0 +1,429 @@
+"""Priors that allow few pairs: causal order, windows, nearest neighbours, graphs, ragged segments."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from .arrays import floats, indices
+from .prior import Prior, Support, check_length, check_numbers
+from .priors import coordinates, same_dimension
+
+
+def _zeros_where(keep: Tensor) -> Tensor:
+    return torch.zeros(keep.shape, device=keep.device).masked_fill(~keep, -math.inf)
+
+
+@dataclass(frozen=True, eq=False)
+class Causal(Prior):
+    """Query i may attend to keys 0..i + offset.
+
+    Parameters
+    ----------
+    offset : int
+        0 for a sequence that attends to itself; ``Nk - Nq`` where the queries are the last ones.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heedful import Weights, priors
+    >>> Weights(np.zeros((2, 1)), np.zeros((2, 1)), [priors.Causal()]).rows([0, 1]).tolist()
+    [[1.0, 0.0], [0.5, 0.5]]
+    """
+
+    offset: int = 0
+
+    def pair(self, i, j):
+        return _zeros_where(j - i <= self.offset)
+
+
+@dataclass(frozen=True, eq=False)
+class Window(Prior):
+    """Query i may attend to keys i - before .. i + after.
+
+    Parameters
+    ----------
+    before, after : int >= 0
+        Positions to each side, the query's own position included.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heedful import Weights, priors
+    >>> Weights(np.zeros((3, 1)), np.zeros((3, 1)), [priors.Window(1, 0)]).rows([2]).tolist()
+    [[0.0, 0.5, 0.5]]
+    """
+
+    before: int
+    after: int
+
+    def __post_init__(self):
+        if self.before < 0 or self.after < 0:
+            raise InputError(f"Window({self.before}, {self.after}): both sides >= 0 were expected")
+
+    def pair(self, i, j):
+        return _zeros_where((j - i >= -self.before) & (j - i <= self.after))
+
+    def support(self, nq, nk):
+        rows = torch.arange(nq)
+        start = (rows - self.before).clamp(0, nk)
+        stop = (rows + self.after + 1).clamp(0, nk)
+        return _ranges(start, torch.maximum(stop, start))
+
+
+@dataclass(frozen=True, eq=False)
+class Segments(Prior):
+    """Ragged batches without padding: query i and key j must lie in the same segment.
+
+    Parameters
+    ----------
+    offsets_q : int array (S + 1,)
+        Segment s holds queries offsets_q[s]..offsets_q[s + 1] - 1; starts at 0, ends at Nq.
+    offsets_k : int array (S + 1,), optional
+        The same for keys; by default as the queries.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heedful import Weights, priors
+    >>> jets = priors.Segments([0, 1, 3])
+    >>> Weights(np.zeros((3, 1)), np.zeros((3, 1)), [jets]).rows([0, 1]).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]]
+    """
+
+    offsets_q: Any
+    offsets_k: Any = None
+
+    def __post_init__(self):
+        offsets_q = indices(self.offsets_q, "Segments(offsets_q)")
+        given = self.offsets_k is not None
+        offsets_k = indices(self.offsets_k, "Segments(offsets_k)") if given else offsets_q
+        for name, o in (("offsets_q", offsets_q), ("offsets_k", offsets_k)):
+            if o.ndim != 1 or o.numel() < 1 or int(o[0]) != 0 or bool((o.diff() < 0).any()):
+                raise InputError(f"Segments({name}) must start at 0 and never fall")
+        if offsets_q.numel() != offsets_k.numel():
+            raise InputError(
+                f"Segments: {offsets_q.numel() - 1} segments of queries, {offsets_k.numel() - 1} of keys"
+            )
+        self._set(offsets_q=offsets_q, offsets_k=offsets_k)
+
+    def check(self, nq, nk):
+        check_length("Segments(offsets_q) ends at", int(self.offsets_q[-1]), nq, "queries")
+        check_length("Segments(offsets_k) ends at", int(self.offsets_k[-1]), nk, "keys")
+
+    def _segment(self, offsets: Tensor, index: Tensor) -> Tensor:
+        return torch.searchsorted(offsets[1:].to(index.device), index.contiguous(), right=True)
+
+    def pair(self, i, j):
+        return _zeros_where(self._segment(self.offsets_q, i) == self._segment(self.offsets_k, j))
+
+    def support(self, nq, nk):
+        segment = self._segment(self.offsets_q, torch.arange(nq))
+        return _ranges(self.offsets_k[segment], self.offsets_k[segment + 1])
+
+
+@dataclass(frozen=True, eq=False)
+class Graph(Prior):
+    """Query i may attend to the keys that its row of a sparse graph lists, with log-weights if given.
+
+    Parameters
+    ----------
+    indptr, indices : int arrays (Nq + 1,), (E,)
+        Compressed sparse rows: who i listens to. Repeated pairs are refused.
+    log_weight : array (..., E), optional
+        Added to the score of each edge, in the order of ``indices``. Learnable if a tensor requires grad.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heedful import Weights, priors
+    >>> ring = priors.Graph.from_edges([0, 1, 2], [1, 2, 0], n=3)
+    >>> Weights(np.zeros((3, 1)), np.zeros((3, 1)), [ring]).rows([0]).tolist()
+    [[0.0, 1.0, 0.0]]
+    """
+
+    indptr: Any
+    indices: Any
+    log_weight: Any = None
+    tails: ClassVar[dict[str, int]] = {"log_weight": 1}
+
+    def __post_init__(self):
+        indptr, cols = indices(self.indptr, "Graph(indptr)"), indices(self.indices, "Graph(indices)")
+        bad = indptr.ndim != 1 or indptr.numel() < 1
+        if bad or int(indptr[0]) != 0 or int(indptr[-1]) != cols.numel() or bool((indptr.diff() < 0).any()):
+            raise InputError(f"Graph(indptr) must rise from 0 to the number of edges, {cols.numel()}")
+        log_weight = None if self.log_weight is None else floats(self.log_weight, "Graph(log_weight)")
+        if log_weight is not None:
+            check_length("Graph(log_weight)", log_weight.shape[-1], cols.numel(), "edges")
+            check_numbers("Graph(log_weight)", log_weight.detach(), infinite=True)
+        if cols.numel() and int(cols.min()) < 0:
+            raise InputError(f"Graph(indices) holds {int(cols.min())}; key numbers start at 0")
+        rows = torch.repeat_interleave(torch.arange(indptr.numel() - 1, device=cols.device), indptr.diff())
+        width = int(cols.max()) + 1 if cols.numel() else 1
+        code = rows * width + cols
+        order = None
+        if bool((code.diff() < 0).any()):
+            order = code.argsort(stable=True)
+            code, cols = code[order], cols[order]
+            log_weight = log_weight[..., order] if log_weight is not None else None
+        repeated = (code.diff() == 0).nonzero()
+        if repeated.numel():
+            e = int(repeated[0]) + 1
+            raise InputError(
+                f"Graph: the edge {int(rows[e])} -> {int(cols[e])} is given more than once",
+                remedy="add the weights of repeated edges, or keep one",
+            )
+        self._set(indptr=indptr, indices=cols, log_weight=log_weight, _code=code, _width=width)
+
+    @classmethod
+    def from_edges(cls, listener: Any, source: Any, *, n: int, log_weight: Any = None) -> Graph:
+        """The graph in which ``listener[e]`` attends to ``source[e]``, for ``n`` queries."""
+        listener, source = indices(listener, "listener"), indices(source, "source")
+        if listener.shape != source.shape:
+            raise InputError(f"{listener.numel()} listeners and {source.numel()} sources; one each per edge")
+        if listener.numel() and (int(listener.max()) >= n or int(listener.min()) < 0):
+            raise InputError(f"listener runs from {int(listener.min())} to {int(listener.max())}, n is {n}")
+        width = int(source.max()) + 1 if source.numel() else 1
+        order = (listener * width + source).argsort(stable=True)
+        indptr = torch.zeros(n + 1, dtype=torch.int64)
+        indptr[1:] = torch.bincount(listener, minlength=n).cumsum(0)
+        if log_weight is not None:
+            log_weight = floats(log_weight, "log_weight")[..., order]
+        return cls(indptr, source[order], log_weight)
+
+    def check(self, nq, nk):
+        check_length("Graph(indptr)", self.indptr.numel() - 1, nq, "queries")
+        if self.indices.numel() and int(self.indices.max()) >= nk:
+            raise InputError(f"Graph(indices) names key {int(self.indices.max())}, there are {nk} keys")
+
+    def pair(self, i, j):
+        """By binary search among the edges; exact for any index pair."""
+        code = (i * self._width + j).contiguous()
+        known = self._code.to(code.device)
+        if not known.numel():
+            return _zeros_where(torch.zeros_like(code, dtype=torch.bool))
+        place = torch.searchsorted(known, code).clamp_max(known.numel() - 1)
+        found = (known[place] == code) & (j < self._width)
+        if self.log_weight is None:
+            return _zeros_where(found)
+        return self.log_weight[..., place].masked_fill(~found, -math.inf)
+
+    def support(self, nq, nk):
+        return Support(self.indptr, self.indices, (), self.log_weight)
+
+
+@dataclass(frozen=True, eq=False)
+class _Neighbours(Prior):
+    """What Nearest and Within share: pairs found once by a k-d tree, then asked by binary search."""
+
+    def _find(self, x_q: Tensor, x_k: Tensor) -> Support:
+        raise NotImplementedError
+
+    def _search(self) -> None:
+        x_q, x_k = self.x_q.detach().double().cpu(), self.x_k.detach().double().cpu()
+        lead = tuple(torch.broadcast_shapes(x_q.shape[:-2], x_k.shape[:-2]))
+        x_q = x_q.expand(*lead, *x_q.shape[-2:]).reshape(-1, *x_q.shape[-2:])
+        x_k = x_k.expand(*lead, *x_k.shape[-2:]).reshape(-1, *x_k.shape[-2:])
+        indptrs, cols, start = [torch.zeros(1, dtype=torch.int64)], [], 0
+        for a, b in zip(x_q, x_k, strict=True):
+            found = self._find(a, b)
+            indptrs.append(found.indptr[1:] + start)
+            cols.append(found.indices)
+            start += found.indices.numel()
+        empty = torch.zeros(0, dtype=torch.int64)
+        indptr, flat = torch.cat(indptrs), torch.cat(cols) if cols else empty
+        rows = torch.repeat_interleave(torch.arange(indptr.numel() - 1), indptr.diff())
+        nk = x_k.shape[-2]
+        self._set(
+            _support=Support(indptr, flat, lead), _code=rows * max(nk, 1) + flat, _nq=x_q.shape[-2], _nk=nk
+        )
+
+    def check(self, nq, nk):
+        check_length(f"{type(self).__name__}(x_q)", self._nq, nq, "queries")
+        check_length(f"{type(self).__name__}(x_k)", self._nk, nk, "keys")
+
+    def sliced(self, index):
+        if not self.lead:
+            return self
+        import dataclasses
+
+        from .arrays import lead_slice
+
+        parts = {n: lead_slice(getattr(self, n), index, 2) for n in ("x_q", "x_k")}
+        return dataclasses.replace(self, **parts)
+
+    def to(self, device):
+        return self  # the pairs are found on the host; they move with the edges
+
+    def pair(self, i, j):
+        known, lead = self._code, self._support.lead
+        rows = i
+        if lead:
+            flat = torch.arange(math.prod(lead)).reshape(*lead, *([1] * max(i.ndim, j.ndim)))
+            rows = flat * self._nq + i.cpu()
+        code = (rows.cpu() * max(self._nk, 1) + j.cpu()).contiguous()
+        if not known.numel():
+            return _zeros_where(torch.zeros_like(code, dtype=torch.bool)).to(j.device)
+        place = torch.searchsorted(known, code).clamp_max(known.numel() - 1)
+        return _zeros_where(known[place] == code).to(j.device)
+
+    def support(self, nq, nk):
+        return self._support
+
+    def _wrap(self, x: Tensor) -> tuple[np.ndarray, np.ndarray | None]:
+        """Coordinates inside the periodic box, and the box (0 = not periodic) for the k-d tree."""
+        if self.period is None:
+            return x.numpy(), None
+        box = np.array([0.0 if p is None else float(p) for p in self.period])
+        wrapped = x.numpy().copy()
+        for c, size in enumerate(box):
+            if size:
+                wrapped[:, c] = np.mod(wrapped[:, c], size)
+                wrapped[wrapped[:, c] >= size, c] = 0.0
+        return wrapped, box
+
+    def _prepare(self) -> None:
+        name = type(self).__name__
+        same = self.x_k is None or self.x_k is self.x_q
+        x_q = coordinates(self.x_q, f"{name}(x_q)")
+        x_k = x_q if same else coordinates(self.x_k, f"{name}(x_k)")
+        same_dimension(name, x_q, x_k)
+        same = same or (x_q.shape == x_k.shape and bool(torch.equal(x_q, x_k)))
+        period = self.period
+        if period is not None:
+            period = tuple(period) if isinstance(period, (list, tuple)) else (period,) * x_q.shape[-1]
+            if len(period) != x_q.shape[-1] or any(p is not None and not p > 0 for p in period):
+                raise InputError(
+                    f"{name}(period) is {period}; one length > 0, or None, for each of {x_q.shape[-1]} "
+                    "coordinates was expected"
+                )
+        self._set(x_q=x_q, x_k=x_k, period=period, _same=same)
+
+
+@dataclass(frozen=True, eq=False)
+class Nearest(_Neighbours):
+    """Each query may attend to its k nearest keys, and to itself.
+
+    Parameters
+    ----------
+    x_q : array (..., Nq, d)
+        Coordinates of the queries; a 1-D array is d = 1.
+    x_k : array (..., Nk, d), optional
+        Coordinates of the keys; by default the queries' own.
+    k : int
+        Neighbours, not counting the query itself.
+    period : float or sequence of (float or None), optional
+        The length after which a coordinate repeats (2 pi for an azimuth), None where it does not.
+    self_ : bool
+        Where queries are the keys: include the query itself (then k + 1 pairs), or never.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heedful import Weights, priors
+    >>> phi = np.array([-3.1, 0.0, 3.1])
+    >>> near = priors.Nearest(phi, k=1, period=2 * np.pi, self_=False)
+    >>> Weights(np.zeros((3, 1)), np.zeros((3, 1)), [near]).rows([0]).tolist()
+    [[0.0, 0.0, 1.0]]
+    """
+
+    x_q: Any
+    x_k: Any = None
+    k: int = 1
+    period: Any = None
+    self_: bool = True
+    tails: ClassVar[dict[str, int]] = {"x_q": 2, "x_k": 2}
+
+    def __post_init__(self):
+        if int(self.k) != self.k or self.k < 0:
+            raise InputError(f"Nearest(k) is {self.k}, a whole number >= 0 was expected")
+        self._prepare()
+        self._search()
+
+    def _find(self, x_q, x_k):
+        from scipy.spatial import KDTree
+
+        nq, nk = len(x_q), len(x_k)
+        want = min(self.k + (1 if self._same else 0), nk)
+        if not nq or not want:
+            return Support(torch.zeros(nq + 1, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
+        points_k, box = self._wrap(x_k)
+        points_q, _ = self._wrap(x_q)
+        _, found = KDTree(points_k, boxsize=box).query(points_q, k=[*range(1, want + 1)])
+        found = torch.as_tensor(np.ascontiguousarray(found), dtype=torch.int64)
+        if self._same:
+            # among coincident points the tree may not list the query itself: put it first, drop the farthest
+            own = torch.arange(nq)[:, None]
+            listed = found == own
+            rank = torch.where(listed, -1, torch.arange(want)[None, :])
+            found = torch.where(~listed.any(1, keepdim=True) & (torch.arange(want) == want - 1), own, found)
+            rank = torch.where(~listed.any(1, keepdim=True) & (torch.arange(want) == want - 1), -1, rank)
+            found = torch.gather(found, 1, rank.argsort(dim=1, stable=True))
+            if not self.self_:
+                found = found[:, 1:]
+        per_row = found.shape[1]
+        return Support(torch.arange(nq + 1) * per_row, found.sort(1).values.reshape(-1))
+
+
+@dataclass(frozen=True, eq=False)
+class Within(_Neighbours):
+    """Each query may attend to the keys within a radius.
+
+    Parameters
+    ----------
+    x_q, x_k : array (..., Nq, d), (..., Nk, d); a 1-D array is d = 1
+    radius : float
+        In the unit of the coordinates; the border is included.
+    period : float or sequence of (float or None), optional
+        As in :class:`Nearest`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heedful import Weights, priors
+    >>> x = np.array([0.0, 1.0, 5.0])
+    >>> Weights(np.zeros((3, 1)), np.zeros((3, 1)), [priors.Within(x, x, 2.0)]).rows([0]).tolist()
+    [[0.5, 0.5, 0.0]]
+    """
+
+    x_q: Any
+    x_k: Any
+    radius: float
+    period: Any = None
+    tails: ClassVar[dict[str, int]] = {"x_q": 2, "x_k": 2}
+
+    def __post_init__(self):
+        if not self.radius >= 0 or not math.isfinite(self.radius):
+            raise InputError(f"Within(radius) is {self.radius}, a finite number >= 0 was expected")
+        self._prepare()
+        self._search()
+
+    def _find(self, x_q, x_k):
+        from scipy.spatial import KDTree
+
+        nq = len(x_q)
+        if not nq or not len(x_k):
+            return Support(torch.zeros(nq + 1, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
+        points_k, box = self._wrap(x_k)
+        points_q, _ = self._wrap(x_q)
+        lists = KDTree(points_k, boxsize=box).query_ball_point(points_q, self.radius, return_sorted=True)
+        counts = torch.as_tensor([len(row) for row in lists], dtype=torch.int64)
+        indptr = torch.zeros(nq + 1, dtype=torch.int64)
+        indptr[1:] = counts.cumsum(0)
+        flat = np.concatenate([np.asarray(row, dtype=np.int64) for row in lists])
+        return Support(indptr, torch.as_tensor(flat))
+
+
+def _ranges(start: Tensor, stop: Tensor) -> Support:
+    """Rows that each allow the keys start..stop - 1."""
+    counts = stop - start
+    indptr = torch.zeros(start.numel() + 1, dtype=torch.int64)
+    indptr[1:] = counts.cumsum(0)
+    flat = torch.arange(int(indptr[-1])) + torch.repeat_interleave(start - indptr[:-1], counts)
+    return Support(indptr, flat)

@@ -1,0 +1,483 @@
+"""The one noun: attention weights as a lazy, differentiable, row-stochastic operator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import HeedfulError, InputError, ShapeError
+from . import reads
+from .arrays import floats, give, indices, is_numpy
+from .ask import Ask
+from .looking import compose, look, reachable, run
+from .plan import ENGINES, Plan, choose
+from .prior import Prior
+from .priors import Mask
+from .problem import Problem
+from .temperature import TargetKeys, as_temperature, solve_temperature
+
+
+class Weights:
+    """Softmax attention weights P (..., Nq, Nk), never built: ask them, multiply with them.
+
+    logit_ij = scale q_i.k_j / T + sum of the priors' log-weights; P_ij = exp(logit_ij - lse_i). Nothing is
+    computed until something is asked. Gradients flow to q, k, T, the sink and every prior parameter.
+
+    Parameters
+    ----------
+    q : array (..., Nq, D)
+    k : array (..., Nk, D)
+        Leading dimensions broadcast. Torch in, torch out; NumPy in, NumPy out.
+    priors : Prior or sequence of Prior
+        Field knowledge as added log-weights (:mod:`heedful.priors`); -inf excludes a pair.
+    temperature : float, array that broadcasts against (..., Nq, 1), or TargetKeys
+        Divides the content alone, so a half-life stays a half-life at any temperature.
+    scale : float, optional
+        1 / sqrt(D) by default.
+    sink : array that broadcasts against (..., Nq, 1), optional
+        Logit of one more outcome that carries no value (an attention sink).
+    gqa : bool
+        q has g heads (dimension -3) for each head of k.
+    engine : {"auto", "fused", "tiled", "edges", "dense"}
+        "auto" lets :meth:`plan` choose; a name never falls back.
+
+    Raises
+    ------
+    InputError
+        Where shapes do not belong together, or numbers are not finite and not masked out.
+
+    Notes
+    -----
+    Scaled dot-product attention is from Vaswani et al. (2017), arXiv:1706.03762. That products with P.T,
+    entropy and column sums need no matrix is derived in docs/algebra.md. A query for which no key is
+    allowed has output, masses and entropy 0 and lse -inf.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heedful import Weights
+    >>> rng = np.random.default_rng(0)
+    >>> q, k, v = rng.normal(size=(3, 5, 4))
+    >>> W = Weights(q, k)
+    >>> (W @ v).shape, W.columns().sum().round(6)
+    ((5, 4), np.float64(5.0))
+    >>> weight, key = W.topk(2)
+    >>> weight.shape, key.shape
+    ((5, 2), (5, 2))
+    """
+
+    __array_ufunc__ = None  # NumPy hands `y @ W` over instead of building an object array
+
+    def __init__(
+        self,
+        q: Any,
+        k: Any,
+        priors: Prior | Iterable[Prior] = (),
+        *,
+        temperature: Any = 1.0,
+        scale: float | None = None,
+        sink: Any = None,
+        gqa: bool = False,
+        engine: str = "auto",
+    ):
+        if engine not in ENGINES:
+            raise InputError(f"engine {engine!r} is not known; one of {', '.join(ENGINES)} was expected")
+        self._as_numpy = is_numpy(q, k)
+        q, k = floats(q, "q"), floats(k, "k")
+        k = k.to(q.device)
+        self._versions = [(name, t, _version(t)) for name, t in (("q", q), ("k", k))]
+        if q.ndim < 2 or k.ndim < 2:
+            raise ShapeError(f"q is {tuple(q.shape)}, k is {tuple(k.shape)}; (..., N, D) each was expected")
+        if q.shape[-1] != k.shape[-1]:
+            raise ShapeError(
+                f"q has {q.shape[-1]} features per head, k has {k.shape[-1]} "
+                f"(q {tuple(q.shape)}, k {tuple(k.shape)})",
+                remedy="project one of them",
+            )
+        self._groups = _head_groups(q, k) if gqa else 1
+        if self._groups > 1:
+            k = k.repeat_interleave(self._groups, -3)
+        self.priors = (priors,) if isinstance(priors, Prior) else tuple(priors)
+        for prior in self.priors:
+            if not isinstance(prior, Prior):
+                raise InputError(
+                    f"{prior!r} is not a prior; use heedful.priors, for instance priors.Causal()"
+                )
+            prior.check(q.shape[-2], k.shape[-2])
+        self.q, self.k = q, k
+        self.scale = 1.0 / math.sqrt(max(q.shape[-1], 1)) if scale is None else scale
+        self.temperature = (
+            temperature if isinstance(temperature, TargetKeys) else as_temperature(temperature, q)
+        )
+        self.sink = None if sink is None else floats(sink, "sink", like=q)
+        if isinstance(temperature, TargetKeys) and sink is not None:
+            raise InputError("TargetKeys counts keys, a sink is not one; give a temperature, or no sink")
+        self.engine = engine
+        self._memo: dict[str, Any] = {}
+        self.shape: tuple[int, ...] = (*self._raw().lead, q.shape[-2], k.shape[-2])
+
+    # -- the normal form ------------------------------------------------------------------------
+
+    def _raw(self) -> Problem:
+        """Scores before the temperature, in the dtype they are computed in."""
+        dtype = torch.promote_types(self.q.dtype, self.k.dtype)
+        if dtype in (torch.float16, torch.bfloat16):
+            dtype = torch.float32
+        scale = self.scale if not isinstance(self.scale, Tensor) else self.scale.to(dtype)
+        priors = tuple(p.to(self.q.device) for p in self.priors)
+        sink = None if self.sink is None else self.sink.to(dtype)
+        return Problem(self.q.to(dtype) * scale, self.k.to(dtype), priors, sink)
+
+    def _problem(self) -> Problem:
+        """The problem as engines take it, checked; remembered unless something in it is being learned."""
+        for name, t, version in self._versions:
+            if _version(t) != version:
+                raise HeedfulError(
+                    f"{name} was changed in place after these Weights were made; make new Weights"
+                )
+        if "problem" in self._memo:
+            return self._memo["problem"]
+        raw = _finite(self._raw())
+        if isinstance(self.temperature, TargetKeys):
+            t = solve_temperature(raw, self.temperature)
+        else:
+            t = self.temperature.to(raw.q.dtype)
+        problem = Problem(raw.q / t, raw.k, raw.priors, raw.sink)
+        if not (problem.requires_grad and torch.is_grad_enabled()) and not self._as_numpy:
+            self._memo["problem"] = problem
+        return problem
+
+    def _values(self, v: Any, name: str = "v", rows: int | None = None) -> tuple[Tensor, bool]:
+        """Values (..., N, C) on the right device, and whether a vector was given."""
+        x = floats(v, name, like=self.q)
+        vector = x.ndim == 1
+        x = x[:, None] if vector else x
+        want = self.shape[-1] if rows is None else rows
+        if x.shape[-2] != want:
+            side = "keys" if rows is None else "queries"
+            raise ShapeError(
+                f"{name} has {x.shape[-2]} rows, there are {want} {side} ({name} {tuple(x.shape)})"
+            )
+        if self._groups > 1 and rows is None and x.ndim >= 3 and x.shape[-3] > 1:
+            x = x.repeat_interleave(self._groups, -3)
+        return x, vector
+
+    def _absent(self, x: Tensor, name: str, problem: Problem) -> Tensor:
+        """Non-finite values are an error where their key can be seen, and 0 where it cannot."""
+        bad = ~torch.isfinite(x.detach()).all(-1)
+        return x if not bool(bad.any()) else _without_rows(x, bad, reachable(problem), name)
+
+    # -- products -------------------------------------------------------------------------------
+
+    def __matmul__(self, v: Any) -> Any:
+        """P @ v: (..., Nq, Dv) for v (..., Nk, Dv), or (..., Nq) for a vector."""
+        if isinstance(v, (Weights, Adjoint)):
+            raise InputError("two Weights are composed with Stack([...]), not multiplied")
+        as_numpy = self._as_numpy and is_numpy(v)
+        v, vector = self._values(v)
+        problem = self._problem()
+        v = self._absent(v, "v", problem)
+        dtype = v.dtype
+        problem = problem.to(
+            torch.promote_types(problem.q.dtype, dtype) if dtype == torch.float64 else problem.q.dtype
+        )
+        found = run(problem, Ask(channels=v.to(problem.q.dtype)), self.engine)
+        out = found.out.to(dtype)
+        return give(out[..., 0] if vector else out, as_numpy)
+
+    def __rmatmul__(self, y: Any) -> Any:
+        """y @ P: (..., C, Nk) for y (..., C, Nq), or (..., Nk) for a vector."""
+        as_numpy = self._as_numpy and is_numpy(y)
+        y = floats(y, "y", like=self.q)
+        out = self.T @ (y if y.ndim == 1 else y.mT)
+        if isinstance(out, Tensor):
+            return give(out if y.ndim == 1 else out.mT, as_numpy)
+        return out if y.ndim == 1 else out.swapaxes(-1, -2)
+
+    @property
+    def T(self) -> Adjoint:
+        """The transpose as an operator: what keys give back to queries."""
+        return Adjoint(self)
+
+    # -- reads ----------------------------------------------------------------------------------
+
+    def read(self, v: Any = None, reads: Sequence[reads.Read] = ()) -> tuple[Any, reads.Reads]:
+        """Output and answers in one pass.
+
+        Parameters
+        ----------
+        v : array (..., Nk, Dv), optional
+        reads : sequence of Read
+
+        Returns
+        -------
+        out : array (..., Nq, Dv), or None without v
+        r : Reads
+            A frozen record: attributes by read name (``r.topk``), ``r.engine``, ``r.empty``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from heedful import Weights, reads
+        >>> x = np.eye(3)
+        >>> out, r = Weights(x, x).read(x, [reads.TopK(1), reads.Entropy(), reads.Columns()])
+        >>> r.topk.index[:, 0].tolist(), r.columns.round(6).tolist()
+        ([0, 1, 2], [1.0, 1.0, 1.0])
+        """
+        wanted = [reads] if isinstance(reads, _Read) else list(reads)
+        as_numpy = self._as_numpy and (v is None or is_numpy(v))
+        problem = self._problem()
+        vector = False
+        if v is not None:
+            v, vector = self._values(v)
+            v = self._absent(v, "v", problem)
+            if v.dtype == torch.float64:
+                problem = problem.to(torch.float64)
+        out, answers, found = look(problem, v, wanted, self.engine)
+        if vector:
+            out = out[..., 0]
+        answers = {read: give(value, as_numpy) for read, value in answers.items()}
+        empty = give(found.lse.detach() == -torch.inf, as_numpy)
+        return give(out, as_numpy), _reads_record(found.engine, empty, answers, self)
+
+    def _one(self, read: reads.Read) -> Any:
+        return self.read(None, [read])[1][read]
+
+    def lse(self) -> Any:
+        """Log-partition (..., Nq): log of the un-normalised sum of weights."""
+        return self._one(reads.LogPartition())
+
+    def entropy(self, order: float = 1.0) -> Any:
+        """Entropy (..., Nq) in nats; Renyi's for another order."""
+        return self._one(reads.Entropy(order))
+
+    def effective_keys(self, order: float = 1.0) -> Any:
+        """exp(entropy) (..., Nq): how many keys each query spreads over."""
+        return self._one(reads.EffectiveKeys(order))
+
+    def columns(self, relative: bool = False) -> Any:
+        """Attention received (..., Nk); relative: over what the priors alone give."""
+        return self._one(reads.Columns(relative))
+
+    def mass(self, groups: Any, names: Sequence[str] | None = None) -> Any:
+        """Summed weight (..., Nq, G) on each group of keys; see :class:`heedful.reads.Mass`."""
+        return self._one(reads.Mass(groups, names))
+
+    def moments(self, x: Any) -> reads.Spread:
+        """Mean and variance (..., Nq, d) of a key-side quantity under each row."""
+        return self._one(reads.Moments(x))
+
+    def topk(self, k: int = 8) -> reads.Top:
+        """The k largest weights (..., Nq, k) and their keys."""
+        return self._one(reads.TopK(k))
+
+    def lag(self, edges: Any, t_q: Any, t_k: Any, relative: bool = False) -> Any:
+        """Summed weight (..., B) by lag t_q - t_k, or by distance for (N, d) coordinates."""
+        return self._one(reads.Lag(edges, t_q, t_k, relative))
+
+    def rows(self, queries: Any) -> Any:
+        """Whole rows (..., R, Nk) for the queries named."""
+        return self._one(reads.Rows(queries))
+
+    def quantile(self, share: float = 0.9) -> Any:
+        """Nucleus size (..., Nq): how many keys hold this share of the row."""
+        return self._one(reads.Quantile(share))
+
+    def contribution(self, v: Any, direction: Any = None, k: int = 0) -> reads.Terms:
+        """Terms p_ij <v_j, u_i> of the weighted sum; see :class:`heedful.reads.Contribution`."""
+        return self._one(reads.Contribution(v, direction, k))
+
+    # -- comparisons ----------------------------------------------------------------------------
+
+    def with_priors(self, *priors: Prior) -> Weights:
+        """The same content under more priors."""
+        return self._again(priors=(*self.priors, *priors))
+
+    def without(self, keys: Any) -> Weights:
+        """Knock-out: the keys excluded, the rest renormalised.
+
+        ``keys`` are key numbers, or a boolean array (..., Nk) that is True where a key is taken out.
+        """
+        mask = keys if isinstance(keys, Tensor) else torch.as_tensor(keys)
+        if mask.dtype != torch.bool:
+            number = indices(keys, "without(keys)", device=self.q.device)
+            if number.numel() and (int(number.max()) >= self.shape[-1] or int(number.min()) < 0):
+                raise InputError(f"without(keys) names key {int(number.max())}, there are {self.shape[-1]}")
+            mask = torch.zeros(self.shape[-1], dtype=torch.bool, device=self.q.device)
+            mask[number] = True
+        return self.with_priors(Mask(~mask[..., None, :]))
+
+    def prior(self) -> Weights:
+        """What the priors alone give: the base measure the content moves away from."""
+        zeros = self.q.new_zeros((*self.q.shape[:-1], 1)), self.k.new_zeros((*self.k.shape[:-1], 1))
+        made = self._again(q=zeros[0], k=zeros[1], temperature=1.0, scale=1.0)
+        return made
+
+    def divergence(self, other: Weights) -> Any:
+        """KL(P_i || other_i) (..., Nq) in nats, exact, in one pass; inf where other excludes what P uses."""
+        if self.shape[-2:] != other.shape[-2:]:
+            raise ShapeError(f"weights {self.shape} and {other.shape} have different queries or keys")
+        a, b = self._problem(), other._problem()
+        if (a.sink is None) != (b.sink is None):
+            raise InputError("one of the two has a sink, the other has none")
+        dtype = torch.promote_types(a.q.dtype, b.q.dtype)
+        a, b = a.to(dtype), b.to(dtype)
+        found = run(a, Ask(cross=b), self.engine)
+        lse_b = run(b, Ask(), other.engine).lse
+        kl = found.cross - found.lse + lse_b
+        if a.sink is not None:
+            gap = (a.sink_rows() - b.sink_rows())[..., 0]
+            kl = kl + (a.sink_rows()[..., 0] - found.lse).exp() * gap
+        kl = torch.where(found.cross == torch.inf, torch.inf, kl.clamp_min(0.0))
+        kl = torch.where(found.lse == -torch.inf, torch.zeros_like(kl), kl)
+        return give(kl, self._as_numpy and other._as_numpy)
+
+    # -- the rest -------------------------------------------------------------------------------
+
+    def plan(self, reads: Sequence[reads.Read] = (), v: Any = None) -> Plan:
+        """Which engine would answer, in how many passes, with how much memory, and why."""
+        problem = self._problem()
+        values = None if v is None else self._values(v)[0]
+        ask, _, _ = compose(
+            problem, values, [reads] if isinstance(reads, _Read) else list(reads), self.engine
+        )
+        return choose(problem, ask, self.engine)
+
+    def as_linear_operator(self) -> Any:
+        """One matrix as a :class:`scipy.sparse.linalg.LinearOperator`, for eigs, svds and the like."""
+        from scipy.sparse.linalg import LinearOperator
+
+        if len(self.shape) > 2 and math.prod(self.shape[:-2]) != 1:
+            raise ShapeError(f"weights {self.shape} hold several matrices; take one of them first")
+        nq, nk = self.shape[-2:]
+        dtype = torch.empty(0, dtype=self._raw().q.dtype).numpy().dtype
+
+        def times(operator, n):
+            def apply(x):
+                with torch.no_grad():
+                    x = torch.as_tensor(x, dtype=self._raw().q.dtype, device=self.q.device)
+                    out = operator @ x.reshape(n, -1)
+                return torch.as_tensor(out).reshape(-1, x[0].numel() if x.ndim > 1 else 1).cpu().numpy()
+
+            return apply
+
+        forward, back = times(self, nk), times(self.T, nq)
+        return LinearOperator(
+            (nq, nk), dtype=dtype, matvec=forward, matmat=forward, rmatvec=back, rmatmat=back
+        )
+
+    def _again(self, **changes: Any) -> Weights:
+        made = object.__new__(Weights)
+        made.__dict__.update(self.__dict__)
+        made._memo = {}
+        for name, value in changes.items():
+            setattr(made, name, as_temperature(value, self.q) if name == "temperature" else value)
+        for prior in made.priors:
+            prior.check(made.q.shape[-2], made.k.shape[-2])
+        made.shape = (*made._raw().lead, made.q.shape[-2], made.k.shape[-2])
+        return made
+
+    def __array__(self, *_: Any, **__: Any):
+        nq, nk = self.shape[-2:]
+        raise TypeError(
+            f"Weights are never built as the {nq} x {nk} matrix; take whole rows with rows([...]), "
+            "or the largest with topk(k)"
+        )
+
+    def __repr__(self) -> str:
+        names = ", ".join(type(p).__name__ for p in self.priors)
+        return f"Weights({' x '.join(map(str, self.shape))}{', ' + names if names else ''})"
+
+
+class Adjoint:
+    """P.T of some :class:`Weights`, as an operator: ``W.T @ y``, ``.shape``, ``.T`` and nothing else.
+
+    (P.T y)_j = sum_i p_ij y_i. It is another forward pass with q and k exchanged and -lse as a gate.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from heedful import Weights
+    >>> W = Weights(np.zeros((3, 2)), np.zeros((2, 2)))
+    >>> (W.T @ np.ones(3)).round(6).tolist()
+    [1.5, 1.5]
+    """
+
+    __array_ufunc__ = None
+
+    def __init__(self, weights: Weights):
+        self._weights = weights
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        lead, (nq, nk) = self._weights.shape[:-2], self._weights.shape[-2:]
+        return (*lead, nk, nq)
+
+    @property
+    def T(self) -> Weights:
+        return self._weights
+
+    def __matmul__(self, y: Any) -> Any:
+        w = self._weights
+        as_numpy = w._as_numpy and is_numpy(y)
+        y, vector = w._values(y, "y", rows=w.shape[-2])
+        if not bool(torch.isfinite(y.detach()).all()):
+            raise InputError("y holds NaN or infinite values")
+        problem = w._problem()
+        if y.dtype == torch.float64:
+            problem = problem.to(torch.float64)
+        found = run(problem, Ask(adjoint=y), w.engine)
+        out = found.adjoint.to(y.dtype)
+        return give(out[..., 0] if vector else out, as_numpy)
+
+    def __repr__(self) -> str:
+        return f"{self._weights!r}.T"
+
+
+_Read = reads.Read
+_reads_record = reads.Reads
+
+
+def _version(t: Tensor) -> int:
+    return 0 if t.is_inference() else t._version
+
+
+def _head_groups(q: Tensor, k: Tensor) -> int:
+    if q.ndim < 3 or k.ndim < 3 or q.shape[-3] % k.shape[-3]:
+        raise ShapeError(
+            f"gqa=True: the heads of q ({tuple(q.shape)}) are no multiple of those of k ({tuple(k.shape)})"
+        )
+    return q.shape[-3] // k.shape[-3]
+
+
+def _finite(problem: Problem) -> Problem:
+    """Non-finite rows are an error where they can be seen, and absent where they cannot."""
+    bad_q = ~torch.isfinite(problem.q.detach()).all(-1)
+    bad_k = ~torch.isfinite(problem.k.detach()).all(-1)
+    if not (bool(bad_q.any()) or bool(bad_k.any())):
+        return problem
+    q, k = problem.q, problem.k
+    clean = Problem(
+        torch.where(bad_q[..., None], 0.0, q), torch.where(bad_k[..., None], 0.0, k), problem.priors
+    )
+    if bool(bad_k.any()):
+        _without_rows(k, bad_k, reachable(clean), "k")
+    if bool(bad_q.any()):
+        seen = torch.isfinite(run(clean.without_content(), Ask(), "tiled").lse)
+        _without_rows(q, bad_q, seen, "q")
+    return Problem(clean.q, clean.k, problem.priors, problem.sink)
+
+
+def _without_rows(x: Tensor, bad: Tensor, seen: Tensor, name: str) -> Tensor:
+    wrong = bad & seen
+    if bool(wrong.any()):
+        where = tuple(int(n) for n in wrong.nonzero()[0])
+        place = f"row {where[-1]}" + (f" of {where[:-1]}" if len(where) > 1 else "")
+        raise InputError(
+            f"{name} is not finite in {place}", remedy="mask that row for every query, or mend it"
+        )
+    return torch.where(bad[..., None], 0.0, x)
