@@ -17,7 +17,7 @@ SMOOTH = {16: 0.014, 8: 0.030, 4: np.inf}  # a block is done at this size below 
 RHO = {16: 0.80, 8: 0.70, 4: 0.66}
 FILLED = 0.5  # what an already filled pixel weighs beside a visible one
 SHIFTS = ((0, 0), (2, 2))
-AROUND = np.ones((3, 3), np.int8)
+AROUND = [(i, j) for i in range(3) for j in range(3) if (i, j) != (1, 1)]  # on a grid padded by one
 
 
 def frequency_selective(image, hidden, *, shifts=SHIFTS, low=-1024.0, high=1500.0, compiled=None):
@@ -89,13 +89,15 @@ def _one_size(f, known, todo, outside, size, low, high, compiled):
         decay *= np.maximum(np.abs(offset)[:, None], np.abs(offset)[None, :]) < size / 2 + 12
     rows, cols = todo.shape[0] // size, todo.shape[1] // size
     open_ = todo.reshape(rows, size, cols, size).any((1, 3))
-    waiting = open_.copy()  # not yet looked at in this size
     void = outside.reshape(rows, size, cols, size).all((1, 3))  # beyond the image nothing is ever known
+    lacking = np.pad(open_ | void, 1, constant_values=True)
+    waiting = np.argwhere(open_)  # not yet looked at in this size
     window = np.arange(N)
     core = slice(half, half + size)
-    while waiting.any():
-        missing = ndimage.convolve((open_ | void).astype(np.int8), AROUND, mode="constant", cval=1)
-        batch = _apart(waiting, missing)
+    while len(waiting):
+        missing = sum(lacking[waiting[:, 0] + i, waiting[:, 1] + j] for i, j in AROUND)
+        chosen = _apart(waiting, missing)
+        batch, waiting = waiting[chosen], waiting[~chosen]
         r, c = batch[:, 0] * size - half, batch[:, 1] * size - half
         ri, ci = r[:, None, None] + window[None, :, None], c[:, None, None] + window[None, None, :]
         w, b = decay * known[ri, ci], f[ri, ci]
@@ -105,7 +107,6 @@ def _one_size(f, known, todo, outside, size, low, high, compiled):
         b = b - mean[:, None, None]
         deviation = np.sqrt((w * b * b).sum((1, 2)) / safe)
         take = (mass > 0) & (deviation < SMOOTH[size] * SPAN)
-        waiting[batch[:, 0], batch[:, 1]] = False
         if not take.any():
             continue
         w, b, mean, deviation, batch = w[take], b[take], mean[take], deviation[take], batch[take]
@@ -118,7 +119,7 @@ def _one_size(f, known, todo, outside, size, low, high, compiled):
             f[place][new] = block[new]
             known[place][new] = FILLED
             todo[place] = False
-        open_[batch[:, 0], batch[:, 1]] = False
+        lacking[batch[:, 0] + 1, batch[:, 1] + 1] = False
     if size == SIZES[-1] and todo.any():  # farther than a window from anything known: as smooth as can be
         near = ndimage.distance_transform_edt(known == 0, return_distances=False, return_indices=True)
         f[todo] = f[tuple(index[todo] for index in near)]
@@ -127,13 +128,11 @@ def _one_size(f, known, todo, outside, size, low, high, compiled):
 
 
 def _apart(waiting, missing):
-    """Of the waiting blocks those with the fewest missing neighbours, no two of them adjacent: (B, 2)."""
-    at = np.argwhere(waiting)
-    count = missing[waiting]
-    taken = np.zeros(waiting.shape, bool)
-    chosen = []
-    for i, j in at[count == count.min()]:
-        if not taken[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2].any():
-            taken[i, j] = True
-            chosen.append((i, j))
-    return np.array(chosen)
+    """Of the waiting blocks those with the fewest missing neighbours, no two of them adjacent: (B,) bool."""
+    chosen, taken = np.zeros(len(waiting), bool), set()
+    for b in np.flatnonzero(missing == missing.min()).tolist():
+        i, j = waiting[b].tolist()
+        if (i, j) not in taken:
+            chosen[b] = True
+            taken.update((i + di, j + dj) for di in (-1, 0, 1) for dj in (-1, 0, 1))
+    return chosen

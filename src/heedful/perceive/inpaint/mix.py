@@ -2,7 +2,8 @@
 
 Six fills ("experts") with different habits: waves (``fsr``), the same refined by sparse cosines
 (``refined``), a refined plate (``cosine``), a plate (``plate``), flat pieces (``flat``) and attention over
-patches (``attention``). Their mix beats each of them; which mix, is learned on the scan (``rehide``), or shipped.
+patches (``attention``). Their mix beats each of them; its weights are learned on the scan (``rehide``) or
+shipped.
 """
 
 from __future__ import annotations
@@ -51,11 +52,11 @@ def experts(image, hidden, *, avoid=None, seed: int = 0, compiled: bool | None =
     """
     f = np.clip(np.where(hidden, 0.0, image), LOW, HIGH)
     waves = frequency_selective(f, hidden, low=LOW, high=HIGH, compiled=compiled)
-    common = {"block": 16, "step": 4, "rounds": 8, "last": 20.0, "seed": seed, "compiled": compiled}
+    common = {"block": 16, "step": 4, "rounds": 6, "last": 20.0, "seed": seed, "compiled": compiled}
     asked = attend_patches(f, hidden, avoid=avoid, seed=seed)
     fills = {
         "refined": refine(waves, hidden, first=100.0, **common),
-        "flat": total_variation(f, hidden),
+        "flat": total_variation(f, hidden, rounds=3),
         "fsr": waves,
         "cosine": refine(np.clip(tension(f, hidden), LOW, HIGH), hidden, first=200.0, **common),
         "attention": None if asked is None else asked.fill,

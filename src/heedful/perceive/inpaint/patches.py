@@ -56,7 +56,7 @@ class Asked:
     base: np.ndarray
 
 
-def attend_patches(image, hidden, *, geometry: Geometry | None = None, top: int = 100, keys: int = 4000,
+def attend_patches(image, hidden, *, geometry: Geometry | None = None, top: int = 100, keys: int = 3000,
                    plain: bool = False, avoid=None, seed: int = 0) -> Asked | None:
     """Fill by attention over patches.
 

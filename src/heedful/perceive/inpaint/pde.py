@@ -55,13 +55,10 @@ def total_variation(image, hidden, *, soften: float = 8.0, rounds: int = 4):
         stay = sparse.diags((band & ~h).ravel().astype(float))
         u = _solve(_plate(f.shape) - 0.03 * _laplacian(f.shape) + stay, f, band, stay @ f.ravel())
         u = np.where(h, u, f)
-        dy, dx = _differences(f.shape)
         for _ in range(rounds):
-            gy, gx = dy @ u.ravel(), dx @ u.ravel()
             # one weight per pixel, from the forward differences that start there
-            g = 1.0 / np.sqrt(gy**2 + gx**2 + soften**2)
-            A = dy.T @ sparse.diags(g) @ dy + dx.T @ sparse.diags(g) @ dx
-            u = _solve(A.tocsr(), f, h)
+            gy, gx = np.diff(u, axis=0, append=u[-1:]), np.diff(u, axis=1, append=u[:, -1:])
+            u = _spread(1.0 / np.sqrt(gy**2 + gx**2 + soften**2), f, h)
         return u
 
     return _each(image, hidden, fill)
@@ -106,6 +103,37 @@ def _plate(shape):
     return (L.T @ L).tocsr()
 
 
+def _spread(g, f, free):
+    """Least sum of g |grad u|^2 over the free pixels, u = f elsewhere; the matrix is put together directly."""
+    number = np.full(f.shape, -1)
+    number[free] = np.arange(free.sum())
+    flat, values, weights = number.ravel(), f.ravel(), g.ravel()
+    index = np.arange(f.size).reshape(f.shape)
+    here = np.concatenate([index[:-1].ravel(), index[:, :-1].ravel()])
+    there = np.concatenate([index[1:].ravel(), index[:, 1:].ravel()])
+    touch = (flat[here] >= 0) | (flat[there] >= 0)
+    here, there = here[touch], there[touch]
+    w, i, j = weights[here], flat[here], flat[there]
+    n = int(free.sum())
+    diagonal, b = np.zeros(n), np.zeros(n)
+    for own, other, where in ((i, j, there), (j, i, here)):
+        inside = own >= 0
+        diagonal += np.bincount(own[inside], w[inside], n)
+        edge = inside & (other < 0)
+        b += np.bincount(own[edge], (w * values[where])[edge], n)
+    both = (i >= 0) & (j >= 0)
+    own = np.arange(n)
+    entries = np.concatenate([diagonal, -w[both], -w[both]])
+    rows, cols = np.concatenate([own, i[both], j[both]]), np.concatenate([own, j[both], i[both]])
+    u = f.copy()
+    u[free] = _factor(sparse.csc_matrix((entries, (rows, cols)), (n, n))).solve(b)
+    return u
+
+
+def _factor(A):
+    return splu(A, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+
+
 def _solve(A, f, free, right=None):
     """u = f where not free, A u = right on the free pixels."""
     at = np.flatnonzero(free.ravel())
@@ -116,7 +144,7 @@ def _solve(A, f, free, right=None):
     u = fixed.copy()
     if len(at) == fixed.size:
         return np.zeros(f.shape)  # nothing is visible: the caller refuses such masks
-    u[at] = splu(A[at][:, at].tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve(b)
+    u[at] = _factor(A[at][:, at].tocsc()).solve(b)
     return u.reshape(f.shape)
 
 
