@@ -1,0 +1,81 @@
+"""Stories as plain data: what the page is given, whoever hosts it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from heedful.errors import InputError
+from heedful.reading.pictures.base import clip, number, verdict_dict
+from heedful.reading.pictures.tables import frame_dict
+
+LONGEST_TEXT = 20_000
+MOST_ROWS = 5_000  # of a table, on a page; the study's --out has them all
+
+
+def page_dict(stories: Any, *, title: str | None = None) -> dict[str, Any]:
+    """Return what the view is given: the stories as data that ``json.dumps`` accepts.
+
+    Parameters
+    ----------
+    stories : Story or sequence of Story
+    title : str, optional
+        Of the page; by default the story's own, or "heedful: n studies".
+
+    Returns
+    -------
+    dict
+        ``{"version", "title", "stories": [...]}``.
+
+    Raises
+    ------
+    InputError
+        If there is no story, or one is not a Story.
+    """
+    stories = list(stories) if isinstance(stories, Sequence) else [stories]
+    if not stories:
+        raise InputError("there is no story to be written", remedy="pass at least one Story")
+    own = stories[0].title if len(stories) == 1 else f"heedful: {len(stories)} studies"
+    try:
+        release = version("heedful")
+    except PackageNotFoundError:
+        release = ""
+    return {"version": release, "title": clip(title or own), "stories": [story_dict(story) for story in stories]}
+
+
+def story_dict(story: Any) -> dict[str, Any]:
+    """Return one story as plain data."""
+    missing = [name for name in ("study", "title", "data", "headline") if not hasattr(story, name)]
+    if missing:
+        raise InputError(f"a {type(story).__name__} has no {missing[0]}", remedy="pass heedful.reading.story.Story")
+    tables, cut = [], []
+    for name, frame in (story.tables or {}).items():
+        tables.append({"title": clip(name), **frame_dict(frame.head(MOST_ROWS))})
+        if len(frame) > MOST_ROWS:
+            cut.append(f"{clip(name)}: the page holds the first {MOST_ROWS} of {len(frame)} rows")
+    return {
+        "study": clip(story.study),
+        "title": clip(story.title),
+        "data": clip(story.data, LONGEST_TEXT),
+        "headline": clip(story.headline, LONGEST_TEXT),
+        "scores": [_score(score) for score in story.scores or ()],
+        "verdicts": [verdict_dict(verdict) for verdict in story.verdicts or ()],
+        "pictures": [picture.to_dict() for picture in story.pictures or ()],
+        "tables": tables,
+        "notes": [clip(note, LONGEST_TEXT) for note in [*(story.notes or ()), *cut]],
+        "outputs": [clip(Path(path).name) for path in story.outputs or ()],
+    }
+
+
+def _score(score: Any) -> dict[str, Any]:
+    return {
+        "name": clip(score.name),
+        "ours": number(score.ours, 6),
+        "baseline": number(score.baseline, 6),
+        "baseline_name": clip(score.baseline_name),
+        "higher_is_better": bool(score.higher_is_better),
+        "interval": None if score.interval is None else [number(end, 4) for end in score.interval],
+        "outcome": score.outcome,
+    }
