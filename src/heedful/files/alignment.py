@@ -46,7 +46,7 @@ class Alignment:
 
     Examples
     --------
-    >>> a = parse_alignment(">one\\nAC-D\\n>two\\nACxE\\n")
+    >>> a = parse_alignment(">one\\nAC-D\\n>two\\nACXE\\n")
     >>> a.codes.shape, a.sequence(0), a.notes
     ((2, 4), 'AC-D', ('1 unknown letter (X) read as a gap',))
     """
@@ -83,14 +83,16 @@ class Alignment:
         return Alignment(np.ascontiguousarray(self.codes[:, keep]), self.names, self.notes)
 
     def thinned(self, max_gaps: float) -> tuple[Alignment, int]:
-        """Without repeated rows and rows that have more than ``max_gaps`` (fraction) gaps; and how many went."""
+        """Without repeated rows and rows with more than ``max_gaps`` (share) gaps; and how many went."""
         keep = (self.codes == GAP).mean(1) <= max_gaps
         _, first = np.unique(self.codes, axis=0, return_index=True)
         once = np.zeros(len(keep), bool)
         once[first] = True
         keep &= once
         return (
-            Alignment(self.codes[keep], tuple(n for n, k in zip(self.names, keep, strict=True) if k), self.notes),
+            Alignment(
+                self.codes[keep], tuple(n for n, k in zip(self.names, keep, strict=True) if k), self.notes
+            ),
             int((~keep).sum()),
         )
 
@@ -126,30 +128,38 @@ def parse_alignment(text: str, *, path: str | Path | None = None) -> Alignment:
     else:
         first = stripped[:30].splitlines()[0] if stripped else ""
         raise InputError(
-            f"starts with {first!r}: neither '>' (FASTA, A3M) nor '# STOCKHOLM'", path=path,
+            f"starts with {first!r}: neither '>' (FASTA, A3M) nor '# STOCKHOLM'",
+            path=path,
             remedy="give an aligned FASTA, A3M or Stockholm file",
         )
     if len(rows) < 2:
         raise InputError(f"holds {len(rows)} sequence(s); an alignment needs two or more", path=path)
     if len(rows) > _ROWS:
-        raise InputError(f"holds {len(rows)} sequences, at most {_ROWS} are read", path=path,
-                         remedy="filter it by identity first")
+        raise InputError(
+            f"holds {len(rows)} sequences, at most {_ROWS} are read",
+            path=path,
+            remedy="filter it by identity first",
+        )
     rows, notes = _match_columns(rows, names, path)
     check_array((len(rows), len(rows[0])), 1, path=path, what="the alignment")
     codes = _CODES[np.frombuffer("".join(rows).encode("latin-1", "replace"), np.uint8)].reshape(len(rows), -1)
     if (codes == 255).any():
         row, column = (int(x) for x in np.argwhere(codes == 255)[0])
-        raise InputError(f"{rows[row][column]!r} is no amino-acid letter", path=path,
-                         where=f"sequence {names[row][:60]!r}, column {column + 1}",
-                         remedy="this study reads protein alignments")
+        raise InputError(
+            f"{rows[row][column]!r} is no amino-acid letter",
+            path=path,
+            where=f"sequence {names[row][:60]!r}, column {column + 1}",
+            remedy="this study reads protein alignments",
+        )
     counts = {letter: n for letter in _UNKNOWN if (n := sum(r.upper().count(letter) for r in rows))}
     if counts:
         n = sum(counts.values())
         notes.append(f"{n} unknown letter{'s' * (n > 1)} ({', '.join(counts)}) read as a gap")
     used = np.unique(codes)
-    if len(used) <= 6 and set(LETTERS[c] for c in used) <= set("ACGTN-"):
-        raise InputError("holds only A, C, G, T: nucleotides, not amino acids", path=path,
-                         remedy="translate it first")
+    if len(used) <= 6 and {LETTERS[c] for c in used} <= set("ACGTN-"):
+        raise InputError(
+            "holds only A, C, G, T: nucleotides, not amino acids", path=path, remedy="translate it first"
+        )
     return Alignment(codes, tuple(names), tuple(notes))
 
 
@@ -161,7 +171,9 @@ def _fasta(text: str, path) -> tuple[list[str], list[str]]:
         name = header[1:].strip() if number == 0 else header.strip()
         sequence = "".join(line for line in body.split() if not line.startswith("#"))
         if not sequence:
-            raise InputError("has a header and no letters", path=path, where=f"sequence {number + 1} ({name[:60]!r})")
+            raise InputError(
+                "has a header and no letters", path=path, where=f"sequence {number + 1} ({name[:60]!r})"
+            )
         names.append(name)
         rows.append(sequence)
     return names, rows
@@ -178,16 +190,19 @@ def _stockholm(text: str, path) -> tuple[list[str], list[str]]:
             continue
         words = line.split()
         if len(words) != 2:
-            raise InputError(f"{len(words)} words, a name and a sequence were expected", path=path,
-                             where=f"line {number}")
+            raise InputError(
+                f"{len(words)} words, a name and a sequence were expected", path=path, where=f"line {number}"
+            )
         parts.setdefault(words[0], []).append(words[1])
     if not ended:
-        raise InputError("ends without '//'", path=path, remedy="the file may have been cut short; get it again")
+        raise InputError(
+            "ends without '//'", path=path, remedy="the file may have been cut short; get it again"
+        )
     return list(parts), ["".join(pieces) for pieces in parts.values()]
 
 
 def _match_columns(rows: list[str], names: list[str], path) -> tuple[list[str], list[str]]:
-    """Rows of equal length: as they are, or, where lower-case letters and dots are insertions, without them."""
+    """Rows of equal length: as they are, or without insertions (lower-case letters and dots)."""
     notes: list[str] = []
     lower = any(any(c.islower() for c in row) for row in rows)
     if lower or any("." in row for row in rows):
@@ -203,9 +218,11 @@ def _match_columns(rows: list[str], names: list[str], path) -> tuple[list[str], 
     if (lengths != lengths[0]).any():
         odd = int(np.flatnonzero(lengths != lengths[0])[0])
         raise InputError(
-            f"{lengths[odd]} columns, the first sequence has {lengths[0]}", path=path,
+            f"{lengths[odd]} columns, the first sequence has {lengths[0]}",
+            path=path,
             where=f"sequence {odd + 1} ({names[odd][:60]!r})",
-            remedy="the rows must be aligned to one length" + (" once insertions are dropped" if lower else ""),
+            remedy="the rows must be aligned to one length"
+            + (" once insertions are dropped" if lower else ""),
         )
     if lower:
         notes.append("lower-case letters read as upper case (dropping them would leave no alignment)")

@@ -55,7 +55,7 @@ class Structure:
     notes: tuple[str, ...] = ()
 
     def index(self, labels) -> np.ndarray:
-        """Positions of residues by author's label ('57', 'H57', '188A'); an InputError names the first unknown."""
+        """Positions of residues by author's label ('57', 'H57', '188A'); an InputError names an unknown one."""
         place = {label: i for i, label in enumerate(self.labels)}
         found = []
         for label in labels:
@@ -64,11 +64,15 @@ class Structure:
             bare = name[1:] if letter else name
             bare = bare[:-1] + bare[-1:].upper()
             if bare not in place:
-                raise InputError(f"chain {self.chain} has no residue {name!r} with coordinates",
-                                 remedy=f"it runs from {self.labels[0]} to {self.labels[-1]}")
+                raise InputError(
+                    f"chain {self.chain} has no residue {name!r} with coordinates",
+                    remedy=f"it runs from {self.labels[0]} to {self.labels[-1]}",
+                )
             if letter and self.sequence[place[bare]] != letter:
-                raise InputError(f"residue {bare} of chain {self.chain} is {self.sequence[place[bare]]}, not {letter}",
-                                 remedy="check the numbering: it must be the structure's own")
+                raise InputError(
+                    f"residue {bare} of chain {self.chain} is {self.sequence[place[bare]]}, not {letter}",
+                    remedy="check the numbering: it must be the structure's own",
+                )
             found.append(place[bare])
         return np.array(found, int)
 
@@ -117,9 +121,7 @@ def read_structure(path: str | Path, chain: str | None = None) -> Structure:
     entry.remove_hydrogens()
     model = entry[0]
     polymers = {c.name: c.get_polymer() for c in model}
-    lengths = {
-        name: sum(_letter(gemmi, r) != "" for r in polymer) for name, polymer in polymers.items()
-    }
+    lengths = {name: sum(_letter(gemmi, r) != "" for r in polymer) for name, polymer in polymers.items()}
     proteins = {name: n for name, n in lengths.items() if n > 0}
     if not proteins:
         raise InputError("holds no protein chain", path=path, where=f"chains {', '.join(lengths)}")
@@ -129,8 +131,11 @@ def read_structure(path: str | Path, chain: str | None = None) -> Structure:
             said = ", ".join(f"{n} ({k})" for n, k in proteins.items())
             notes.append(f"chain {chain} taken, the longest of {said} residues")
     elif chain not in proteins:
-        raise InputError(f"has no protein chain {chain!r}", path=path,
-                         remedy=f"the protein chains are {', '.join(proteins)}")
+        raise InputError(
+            f"has no protein chain {chain!r}",
+            path=path,
+            remedy=f"the protein chains are {', '.join(proteins)}",
+        )
     letters, labels, cb, atoms, owner, no_cb, odd = [], [], [], [], [], 0, 0
     for residue in polymers[chain]:
         letter = _letter(gemmi, residue)
@@ -161,8 +166,17 @@ def read_structure(path: str | Path, chain: str | None = None) -> Structure:
             if residue.name not in _WATER:
                 key = f"{residue.name} {c.name}:{residue.seqid.num}{residue.seqid.icode}".strip()
                 ligands[key] = np.array([a.pos.tolist() for a in residue])
-    return Structure(chain, "".join(letters), tuple(labels), np.array(cb), np.array(atoms), np.array(owner),
-                     ligands, _sites(path, chain, gemmi), tuple(notes))
+    return Structure(
+        chain,
+        "".join(letters),
+        tuple(labels),
+        np.array(cb),
+        np.array(atoms),
+        np.array(owner),
+        ligands,
+        _sites(path, chain, gemmi),
+        tuple(notes),
+    )
 
 
 def _letter(gemmi, residue) -> str:
@@ -182,8 +196,10 @@ def _sites(path: Path, chain: str, gemmi) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     if any(s in (".cif", ".mmcif") for s in path.suffixes):
         block = gemmi.cif.read(str(path)).sole_block()
-        table = block.find("_struct_site_gen.", ["site_id", "auth_asym_id", "auth_seq_id", "auth_comp_id",
-                                                 "?pdbx_auth_ins_code"])
+        table = block.find(
+            "_struct_site_gen.",
+            ["site_id", "auth_asym_id", "auth_seq_id", "auth_comp_id", "?pdbx_auth_ins_code"],
+        )
         for row in table:
             if row.str(1) == chain and gemmi.find_tabulated_residue(row.str(3)).is_amino_acid():
                 code = row.str(4) if row.has(4) and row.str(4) not in ("?", ".", "") else ""
@@ -195,9 +211,12 @@ def _sites(path: Path, chain: str, gemmi) -> dict[str, tuple[str, ...]]:
                     continue
                 name = line[11:14].strip()
                 for start in range(18, 62, 11):
-                    cell = line[start:start + 10].ljust(10)
-                    if cell.strip() and cell[4] == chain and gemmi.find_tabulated_residue(
-                            cell[:3].strip()).is_amino_acid():
+                    cell = line[start : start + 10].ljust(10)
+                    if (
+                        cell.strip()
+                        and cell[4] == chain
+                        and gemmi.find_tabulated_residue(cell[:3].strip()).is_amino_acid()
+                    ):
                         found.setdefault(name, []).append((cell[5:9] + cell[9]).strip())
     return {name: tuple(labels) for name, labels in found.items()}
 

@@ -5,13 +5,33 @@ from __future__ import annotations
 from importlib import import_module
 
 _WHERE = {
-    "SiteContacts": "model", "precisions": "model", "site_weights": "model",
-    "SiteAttention": "site", "rank_residues": "site",
-    "Family": "tokens", "prepare": "tokens", "conservation": "tokens",
-    "PlantedFamily": "plant", "planted_family": "plant", "planted_sites": "plant",
+    "SiteContacts": "model",
+    "precisions": "model",
+    "site_weights": "model",
+    "SiteAttention": "site",
+    "rank_residues": "site",
+    "Family": "tokens",
+    "prepare": "tokens",
+    "conservation": "tokens",
+    "PlantedFamily": "plant",
+    "planted_family": "plant",
+    "planted_sites": "plant",
     "demo": "demo",
 }
-__all__ = sorted(_WHERE)
+__all__ = [
+    "Family",
+    "PlantedFamily",
+    "SiteAttention",
+    "SiteContacts",
+    "conservation",
+    "demo",
+    "planted_family",
+    "planted_sites",
+    "precisions",
+    "prepare",
+    "rank_residues",
+    "site_weights",
+]
 
 
 def __getattr__(name: str):

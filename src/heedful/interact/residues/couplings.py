@@ -35,7 +35,7 @@ class Frequencies:
     effective: float
 
     def smoothed(self, pseudocount: float) -> Frequencies:
-        """Mixed with the flat distribution by a share ``pseudocount``; a column with itself stays diagonal."""
+        """Mixed with the flat distribution by a share ``pseudocount``; a column's own block stays diagonal."""
         keep, columns = 1.0 - pseudocount, len(self.single)
         single = keep * self.single + pseudocount / STATES
         pair = keep * self.pair + pseudocount / STATES**2
@@ -70,7 +70,7 @@ def sequence_weights(codes: np.ndarray, identity: float = 0.8, block: int = 1024
     need = np.ceil(identity * columns - 1e-9)
     near = np.empty(n)
     for start in range(0, n, block):
-        near[start:start + block] = (onehot[start:start + block] @ onehot.T >= need - 0.5).sum(1)
+        near[start : start + block] = (onehot[start : start + block] @ onehot.T >= need - 0.5).sum(1)
     return 1.0 / near
 
 
@@ -86,7 +86,7 @@ def frequencies(codes: np.ndarray, weights: np.ndarray) -> Frequencies:
         raise InputError(f"an alignment of {n} sequences and {columns} columns says nothing about pairs")
     onehot = one_hot(codes).reshape(n, -1)
     share = (weights / weights.sum()).astype(np.float64)
-    pair = (onehot * np.sqrt(share)[:, None].astype(np.float32))
+    pair = onehot * np.sqrt(share)[:, None].astype(np.float32)
     pair = (pair.T @ pair).astype(np.float64).reshape(columns, STATES, columns, STATES)
     single = np.einsum("iaia->ia", pair).copy()
     single /= single.sum(1, keepdims=True)
@@ -149,8 +149,10 @@ def site_bases(f: Frequencies, letters: int) -> np.ndarray:
         values, vectors = np.linalg.eigh(covariance[i, :, i, :])
         keep = values > 1e-8
         if keep.sum() < letters:
-            raise InputError(f"column {i + 1} has {keep.sum()} independent letters, {letters} were asked for",
-                             remedy="ask for fewer letters, or a pseudocount above 0")
+            raise InputError(
+                f"column {i + 1} has {keep.sum()} independent letters, {letters} were asked for",
+                remedy="ask for fewer letters, or a pseudocount above 0",
+            )
         whiten = vectors[:, keep] / np.sqrt(values[keep])
         seen = (whiten.T @ covariance[i].reshape(STATES, -1)).reshape(-1, columns, STATES) / spread
         seen[:, i] = 0.0
@@ -181,7 +183,9 @@ def block_norms(couplings: np.ndarray, bases: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(squares, 0.0))
 
 
-def site_alphabet(f: Frequencies, letters: int = 8, pseudocount: float = 0.7) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def site_alphabet(
+    f: Frequencies, letters: int = 8, pseudocount: float = 0.7
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Norms (L, L), couplings (L, m, L, m) and projections (L, 21, m) of a site-alphabet model."""
     smooth = f.smoothed(pseudocount)
     bases = site_bases(smooth, letters)

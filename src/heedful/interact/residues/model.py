@@ -63,9 +63,18 @@ class SiteContacts(Estimator):
     True
     """
 
-    def __init__(self, *, letters: int = 8, pseudocount: float = 0.7, mutual: float | str = "auto",
-                 identity: float = 0.8, method: str = "alphabet", penalty: float = 0.02,
-                 steps: int | None = None, seed: int = 0):
+    def __init__(
+        self,
+        *,
+        letters: int = 8,
+        pseudocount: float = 0.7,
+        mutual: float | str = "auto",
+        identity: float = 0.8,
+        method: str = "alphabet",
+        penalty: float = 0.02,
+        steps: int | None = None,
+        seed: int = 0,
+    ):
         self.letters = letters
         self.pseudocount = pseudocount
         self.mutual = mutual
@@ -93,8 +102,9 @@ class SiteContacts(Estimator):
             from .pseudo import plain_attention
 
             heads, width = 8, 16
-            norms, self.attention_ = plain_attention(codes, self.weights_, heads=heads, width=width,
-                                                     steps=self.steps or 200, seed=self.seed)
+            norms, self.attention_ = plain_attention(
+                codes, self.weights_, heads=heads, width=width, steps=self.steps or 200, seed=self.seed
+            )
             self.coupling_ = cp.corrected(norms)
             self.parameters_ = heads * (2 * columns * width + 21 * 21)
             self.mutual_weight_ = 0.0
@@ -103,8 +113,9 @@ class SiteContacts(Estimator):
             if self.method == "refined":
                 from .pseudo import refine
 
-                blocks, bases = refine(codes, self.weights_, blocks, bases, penalty=self.penalty,
-                                       steps=self.steps or 40)
+                blocks, bases = refine(
+                    codes, self.weights_, blocks, bases, penalty=self.penalty, steps=self.steps or 40
+                )
                 norms = cp.block_norms(blocks, bases)
             self.coupling_ = cp.corrected(norms)
             self.mutual_weight_ = self._mutual_weight(columns)
@@ -123,8 +134,10 @@ class SiteContacts(Estimator):
             raise InputError(f"identity={self.identity}; a share above 0, at most 1, was expected")
         codes = X.codes if isinstance(X, Alignment) else np.asarray(X)
         if codes.ndim != 2 or not np.issubdtype(codes.dtype, np.integer):
-            raise InputError(f"codes of shape {codes.shape} and type {codes.dtype}; "
-                             "whole numbers (sequences, columns) were expected")
+            raise InputError(
+                f"codes of shape {codes.shape} and type {codes.dtype}; "
+                "whole numbers (sequences, columns) were expected"
+            )
         if codes.size and (codes.min() < 0 or codes.max() > 20):
             raise InputError(f"codes from {codes.min()} to {codes.max()}; 0 to 20 were expected")
         return codes.astype(np.uint8)
@@ -150,8 +163,11 @@ class SiteContacts(Estimator):
 
     def precision(self, contacts: np.ndarray, *, top: int | None = None, separation: int = 6) -> float:
         """Share of true contacts among the ``top`` (default L) pairs: P@L."""
-        return precisions(self.predict(), contacts, separation)["P@L"] if top is None else float(
-            np.mean([contacts[i, j] for i, j in self.ranked(separation)[:top]]))
+        return (
+            precisions(self.predict(), contacts, separation)["P@L"]
+            if top is None
+            else float(np.mean([contacts[i, j] for i, j in self.ranked(separation)[:top]]))
+        )
 
     def weights(self, *, separation: int = 6, keys: float = 4.0):
         """The map as attention between sites, an exact lazy operator.
@@ -173,7 +189,9 @@ def unit_spread(scores: np.ndarray) -> np.ndarray:
     return scores / spread if spread > 0 else scores
 
 
-def site_weights(scores: np.ndarray, *, separation: int = 6, keys: float = 4.0, strength: np.ndarray | None = None):
+def site_weights(
+    scores: np.ndarray, *, separation: int = 6, keys: float = 4.0, strength: np.ndarray | None = None
+):
     """``Weights`` whose content is ``strength_i * S_ij``, masked to |i - j| >= separation.
 
     Parameters
@@ -227,7 +245,9 @@ def precisions(scores: np.ndarray, contacts: np.ndarray, separation: int = 6) ->
     known = np.isfinite(np.asarray(contacts, float)[i, j])
     i, j = i[known], j[known]
     true = np.asarray(contacts)[i, j].astype(bool)[np.argsort(-scores[i, j], kind="stable")]
-    out = {name: float(true[:max(columns // part, 1)].mean()) for name, part in
-           (("P@L", 1), ("P@L/2", 2), ("P@L/5", 5))}
+    out = {
+        name: float(true[: max(columns // part, 1)].mean())
+        for name, part in (("P@L", 1), ("P@L/2", 2), ("P@L/5", 5))
+    }
     out["AP"] = float((np.cumsum(true) / np.arange(1, len(true) + 1))[true].mean()) if true.any() else np.nan
     return out

@@ -49,8 +49,15 @@ def compact_walk(length: int, rng: np.random.Generator) -> np.ndarray:
             return np.array(chain) - np.mean(chain, 0)
 
 
-def planted_family(*, seed: int = 0, length: int = 60, sequences: int = 1000, coupling: float = 1.6,
-                   partners: int = 2, sweeps: int = 12) -> PlantedFamily:
+def planted_family(
+    *,
+    seed: int = 0,
+    length: int = 60,
+    sequences: int = 1000,
+    coupling: float = 1.6,
+    partners: int = 2,
+    sweeps: int = 12,
+) -> PlantedFamily:
     """Sequences sampled by Gibbs sweeps from a Potts model whose couplings sit on a planted fold's contacts.
 
     Parameters
@@ -131,8 +138,16 @@ class SiteProtein:
         return np.abs(np.subtract.outer(np.arange(len(self.site)), np.flatnonzero(self.site))).min(1)
 
 
-def planted_sites(*, seed: int = 0, proteins: int = 60, length: int = 120, features: int = 8,
-                  contrast: float = 3.0, reach: float = 6.0, noise: float = 0.3) -> list[SiteProtein]:
+def planted_sites(
+    *,
+    seed: int = 0,
+    proteins: int = 60,
+    length: int = 120,
+    features: int = 8,
+    contrast: float = 3.0,
+    reach: float = 6.0,
+    noise: float = 0.3,
+) -> list[SiteProtein]:
     """Folds of one planted family of mechanisms: functional residues steer what is measured near the site.
 
     A residue at distance d of the site responds with ``g mean(values of the functional residues) +
@@ -166,7 +181,10 @@ def planted_sites(*, seed: int = 0, proteins: int = 60, length: int = 120, featu
         x = rng.normal(size=(length, features)) + contrast * functional[:, None] * direction
         values = rng.normal(size=length)
         strength = np.exp(-0.5 * (to_site / reach) ** 2)
-        response = (strength * values[functional].mean() + (1 - strength) * values.mean()
-                    + noise * rng.normal(size=length))
+        response = (
+            strength * values[functional].mean()
+            + (1 - strength) * values.mean()
+            + noise * rng.normal(size=length)
+        )
         out.append(SiteProtein(x, to_site, values, response, functional, site))
     return out

@@ -1,4 +1,4 @@
-"""Two attentions between sites trained by pseudo-likelihood: the site alphabets refined, and the plain one."""
+"""Attention between sites trained by pseudo-likelihood: the site alphabets refined, and the plain one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from ...learn import progress
 
 
 def refine(
-    codes: np.ndarray, weights: np.ndarray, couplings: np.ndarray, bases: np.ndarray, *,
-    penalty: float = 0.02, steps: int = 40,
+    codes: np.ndarray,
+    weights: np.ndarray,
+    couplings: np.ndarray,
+    bases: np.ndarray,
+    *,
+    penalty: float = 0.02,
+    steps: int = 40,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit the couplings between the sites' own letters by penalised pseudo-likelihood (L-BFGS).
 
@@ -71,8 +76,14 @@ def refine(
         best = min(sizes.tolist(), key=lambda s: loss(first * s, field).item())
     k = (first * best).requires_grad_(True)
     h = field.clone().requires_grad_(True)
-    search = torch.optim.LBFGS([k, h], max_iter=1, history_size=5, line_search_fn="strong_wolfe",
-                               tolerance_grad=0, tolerance_change=0)
+    search = torch.optim.LBFGS(
+        [k, h],
+        max_iter=1,
+        history_size=5,
+        line_search_fn="strong_wolfe",
+        tolerance_grad=0,
+        tolerance_change=0,
+    )
 
     def closure():
         search.zero_grad()
@@ -87,8 +98,16 @@ def refine(
 
 
 def plain_attention(
-    codes: np.ndarray, weights: np.ndarray, *, heads: int = 8, width: int = 16, steps: int = 200,
-    batch: int = 128, rate: float = 5e-3, decay: float = 0.01, seed: int = 0,
+    codes: np.ndarray,
+    weights: np.ndarray,
+    *,
+    heads: int = 8,
+    width: int = 16,
+    steps: int = 200,
+    batch: int = 128,
+    rate: float = 5e-3,
+    decay: float = 0.01,
+    seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Factored attention: softmax heads between positions, one value matrix of letters for each head.
 

@@ -56,17 +56,25 @@ class SiteAttention(Estimator):
         if not X:
             raise InputError("no protein was given")
         generator = torch.Generator().manual_seed(self.seed)
-        w = (0.1 * torch.randn(X[0].features.shape[1], generator=generator, dtype=torch.float64)).requires_grad_(True)
+        w = (
+            0.1 * torch.randn(X[0].features.shape[1], generator=generator, dtype=torch.float64)
+        ).requires_grad_(True)
         log_reach = torch.tensor(np.log(8.0), dtype=torch.float64, requires_grad=True)
         groups: dict[int, list[SiteProtein]] = {}
         for protein in X:
             for name in ("features", "distance", "values", "response"):
                 if not np.isfinite(getattr(protein, name)).all():
-                    raise InputError(f"{name} of a protein holds NaN or infinity", remedy="leave such residues out")
+                    raise InputError(
+                        f"{name} of a protein holds NaN or infinity", remedy="leave such residues out"
+                    )
             groups.setdefault(len(protein.site), []).append(protein)
-        batches = [tuple(torch.tensor(np.stack([getattr(p, name) for p in group]), dtype=torch.float64)
-                         for name in ("features", "distance", "values", "response"))
-                   for group in groups.values()]
+        batches = [
+            tuple(
+                torch.tensor(np.stack([getattr(p, name) for p in group]), dtype=torch.float64)
+                for name in ("features", "distance", "values", "response")
+            )
+            for group in groups.values()
+        ]
         total = sum(len(p.site) for p in X)
         adam = torch.optim.Adam([w, log_reach], lr=self.rate)
         self.losses_ = []
@@ -85,15 +93,19 @@ class SiteAttention(Estimator):
 
     def weights(self, protein: SiteProtein):
         """The attention of one protein's residues, ``Weights`` (L, L)."""
-        return _weights(np.asarray(protein.features, float), np.asarray(protein.distance, float), self.direction_,
-                        np.log(self.reach_))
+        return _weights(
+            np.asarray(protein.features, float),
+            np.asarray(protein.distance, float),
+            self.direction_,
+            np.log(self.reach_),
+        )
 
     def predict(self, X: list[SiteProtein]) -> list[np.ndarray]:
         """Predicted response along each protein."""
         return [np.asarray(self.weights(p) @ p.values[:, None])[:, 0] for p in X]
 
     def score_residues(self, protein: SiteProtein) -> np.ndarray:
-        """Attention that each residue gets from the site's residues, times L (1 = what chance gives), (L,)."""
+        """Attention that each residue gets from the site's, times L (1 is an equal share), (L,)."""
         share = protein.site / protein.site.sum()
         return np.asarray(self.weights(protein).T @ share[:, None])[:, 0] * len(share)
 
@@ -116,9 +128,11 @@ def planted_score(model: SiteAttention, proteins: list[SiteProtein]) -> dict[str
     truth = np.concatenate([p.functional for p in proteins])
     near = np.concatenate([p.separation < 24 for p in proteins])
     other = ~np.concatenate([p.site for p in proteins])
-    return {"AUROC, all": float(roc_auc_score(truth[other], scores[other])),
-            "AUROC, |i-j| < 24": float(roc_auc_score(truth[other & near], scores[other & near])),
-            "AUROC, |i-j| >= 24": float(roc_auc_score(truth[other & ~near], scores[other & ~near]))}
+    return {
+        "AUROC, all": float(roc_auc_score(truth[other], scores[other])),
+        "AUROC, |i-j| < 24": float(roc_auc_score(truth[other & near], scores[other & near])),
+        "AUROC, |i-j| >= 24": float(roc_auc_score(truth[other & ~near], scores[other & ~near])),
+    }
 
 
 def nearness(distance: np.ndarray, reach: float = 4.0) -> np.ndarray:
@@ -136,8 +150,16 @@ def linked(scores: np.ndarray, strength: np.ndarray, *, keys: float = 4.0) -> np
 
 
 def rank_residues(
-    scores: np.ndarray, distance: np.ndarray, between: np.ndarray, conserved: np.ndarray, site: np.ndarray, *,
-    reach: float = 4.0, keys: float = 4.0, draws: int = 200, seed: int = 0,
+    scores: np.ndarray,
+    distance: np.ndarray,
+    between: np.ndarray,
+    conserved: np.ndarray,
+    site: np.ndarray,
+    *,
+    reach: float = 4.0,
+    keys: float = 4.0,
+    draws: int = 200,
+    seed: int = 0,
 ):
     """Residues by their link to a site, beside the measures that could explain it, and two nulls.
 
@@ -180,9 +202,15 @@ def rank_residues(
     beyond = np.empty(len(site))
     for place, residue in enumerate(order):
         low = min(max(place - 10, 0), max(len(order) - 21, 0))
-        peers = order[low:low + 21]
+        peers = order[low : low + 21]
         beyond[residue] = (attention[peers] < attention[residue]).mean()
-    return pd.DataFrame({
-        "distance": distance, "conservation": conserved, "attention": attention,
-        "p_random_site": (1 + exceed) / (1 + draws), "beyond_distance": beyond, "site": site,
-    })
+    return pd.DataFrame(
+        {
+            "distance": distance,
+            "conservation": conserved,
+            "attention": attention,
+            "p_random_site": (1 + exceed) / (1 + draws),
+            "beyond_distance": beyond,
+            "site": site,
+        }
+    )

@@ -48,8 +48,14 @@ class Family:
 
 
 def prepare(
-    alignment: Alignment, structure: Structure | None = None, *, query: str | None = None,
-    column_gaps: float = 0.5, row_gaps: float = 0.7, max_sequences: int = 20_000, seed: int = 0,
+    alignment: Alignment,
+    structure: Structure | None = None,
+    *,
+    query: str | None = None,
+    column_gaps: float = 0.5,
+    row_gaps: float = 0.7,
+    max_sequences: int = 20_000,
+    seed: int = 0,
 ) -> Family:
     """Choose the residues and the sequences.
 
@@ -97,8 +103,10 @@ def prepare(
         columns, residue = letters[pairs[:, 0]], pairs[:, 1]
         labels = tuple(structure.sequence[r] + structure.labels[r] for r in residue)
         distances = structure.cb_distances()[np.ix_(residue, residue)]
-        notes.append(f"chain {structure.chain} mapped through {alignment.names[row][:40]!r}: {len(pairs)} of "
-                     f"{len(structure.sequence)} residues, {identity:.0%} identical")
+        notes.append(
+            f"chain {structure.chain} mapped through {alignment.names[row][:40]!r}: {len(pairs)} of "
+            f"{len(structure.sequence)} residues, {identity:.0%} identical"
+        )
     else:
         row = alignment.find(query) if query is not None else 0
         own = np.flatnonzero(alignment.codes[row] != GAP)
@@ -109,11 +117,14 @@ def prepare(
             columns = np.flatnonzero((alignment.codes == GAP).mean(0) <= column_gaps)
             labels = tuple(f"c{c + 1}" for c in columns)
             if len(columns) < alignment.shape[1]:
-                notes.append(f"{alignment.shape[1] - len(columns)} columns with more than {column_gaps:.0%} gaps "
-                             "left out (no query row was named)")
+                notes.append(
+                    f"{alignment.shape[1] - len(columns)} columns with more than {column_gaps:.0%} gaps "
+                    "left out (no query row was named)"
+                )
     if len(columns) < 10:
-        raise InputError(f"{len(columns)} residues remain, 10 are needed",
-                         remedy="name a query row, or allow more gaps")
+        raise InputError(
+            f"{len(columns)} residues remain, 10 are needed", remedy="name a query row, or allow more gaps"
+        )
     thin, lost = alignment.columns(columns).thinned(row_gaps)
     if lost:
         notes.append(f"{lost} sequences left out (repeated, or more than {row_gaps:.0%} gaps)")
@@ -129,11 +140,11 @@ def prepare(
 
 def most_alike(alignment: Alignment, sequence: str) -> int:
     """The row most like ``sequence``: by shared words of four letters, then by aligning the best twenty."""
-    words = {sequence[i:i + 4] for i in range(len(sequence) - 3)}
+    words = {sequence[i : i + 4] for i in range(len(sequence) - 3)}
     shared = np.empty(len(alignment.names))
     for row in range(len(shared)):
         own = alignment.sequence(row).replace("-", "")
-        shared[row] = sum(own[i:i + 4] in words for i in range(len(own) - 3))
+        shared[row] = sum(own[i : i + 4] in words for i in range(len(own) - 3))
     best, best_same = 0, -1.0
     for row in np.argsort(-shared, kind="stable")[:20]:
         own = alignment.sequence(int(row)).replace("-", "")
