@@ -13,8 +13,18 @@ import numpy as np
 from scipy import fft, ndimage
 
 
-def refine(start, hidden, *, block: int, step: int, rounds: int, first: float, last: float, seed: int = 0,
-           compiled: bool | None = None):
+def refine(
+    start,
+    hidden,
+    *,
+    block: int,
+    step: int,
+    rounds: int,
+    first: float,
+    last: float,
+    seed: int = 0,
+    compiled: bool | None = None,
+):
     """Refine a fill by iterated thresholding of overlapping cosine blocks.
 
     Parameters

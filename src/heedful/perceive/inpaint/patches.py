@@ -56,8 +56,17 @@ class Asked:
     base: np.ndarray
 
 
-def attend_patches(image, hidden, *, geometry: Geometry | None = None, top: int = 100, keys: int = 3000,
-                   plain: bool = False, avoid=None, seed: int = 0) -> Asked | None:
+def attend_patches(
+    image,
+    hidden,
+    *,
+    geometry: Geometry | None = None,
+    top: int = 100,
+    keys: int = 3000,
+    plain: bool = False,
+    avoid=None,
+    seed: int = 0,
+) -> Asked | None:
     """Fill by attention over patches.
 
     Parameters
@@ -121,8 +130,11 @@ def attend_patches(image, hidden, *, geometry: Geometry | None = None, top: int 
         w /= np.maximum(w.sum((1, 2), keepdims=True), 1e-12)
         mu = (w * q).sum((1, 2))
         D, mean = _distances(K, K2, w.reshape(len(which), -1), q.reshape(len(which), -1), mu)
-        best = np.argpartition(D, count - 1, axis=1)[:, :count] if count < len(bank) else np.tile(
-            np.arange(len(bank)), (len(which), 1))
+        best = (
+            np.argpartition(D, count - 1, axis=1)[:, :count]
+            if count < len(bank)
+            else np.tile(np.arange(len(bank)), (len(which), 1))
+        )
         near = np.take_along_axis(D, best, 1)
         order = np.argsort(near, axis=1, kind="stable")
         best, near = np.take_along_axis(best, order, 1), np.take_along_axis(near, order, 1)
@@ -176,8 +188,6 @@ def _kriging(seen, geometry):
         A[np.diag_indices(len(at))] += np.where(have[t, at] >= 1, NUGGET, FILLED_NUGGET)
         L[t] = 0.0
         if len(at):
-
-
             solve = cho_factor(A, lower=True, overwrite_a=True, check_finite=False)
             L[t][:, at] = cho_solve(solve, covariance[np.ix_(at, inner)], check_finite=False).T
     return L
@@ -201,5 +211,3 @@ def _values(L, q, seen, mu, a, bank: Bank, best, mean, geometry):
         ground[t] = (mu[t] + L[t] @ known).reshape(side, side)
         values[t] = ground[t] + mix[core, core] - (L[t] @ mix[cut, cut].ravel()).reshape(side, side)
     return values, ground
-
-

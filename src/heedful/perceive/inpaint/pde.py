@@ -104,7 +104,7 @@ def _plate(shape):
 
 
 def _spread(g, f, free):
-    """Least sum of g |grad u|^2 over the free pixels, u = f elsewhere; the matrix is put together directly."""
+    """Least sum of g |grad u|^2 over the free pixels, u = f elsewhere."""
     number = np.full(f.shape, -1)
     number[free] = np.arange(free.sum())
     flat, values, weights = number.ravel(), f.ravel(), g.ravel()
@@ -146,5 +146,3 @@ def _solve(A, f, free, right=None):
         return np.zeros(f.shape)  # nothing is visible: the caller refuses such masks
     u[at] = _factor(A[at][:, at].tocsc()).solve(b)
     return u.reshape(f.shape)
-
-

@@ -66,8 +66,13 @@ def pursue(residual: np.ndarray, weight: np.ndarray, steps: np.ndarray, *, compi
         raise RuntimeError("numba is not installed")
     if kernel is not None:
         model = np.zeros(residual.shape, np.complex128)
-        kernel(np.ascontiguousarray(residual, np.complex128), np.ascontiguousarray(weight, np.complex128),
-               np.ascontiguousarray(steps, np.int64), low_pass(), model)
+        kernel(
+            np.ascontiguousarray(residual, np.complex128),
+            np.ascontiguousarray(weight, np.complex128),
+            np.ascontiguousarray(steps, np.int64),
+            low_pass(),
+            model,
+        )
         return model
     return _pursue_numpy(residual, weight, steps)
 

@@ -58,10 +58,15 @@ def shipped(level: float = 0.9) -> Calibration:
 def features(image):
     """What a ring is compared by: (5, H, W) level, air, fat, bone, edges."""
     edges = np.hypot(ndimage.sobel(image, 0), ndimage.sobel(image, 1))
-    return np.stack([
-        image / 300.0, 1.5 * (image < -500), ((image > -200) & (image < -20)) * 1.0, 1.5 * (image > 200),
-        np.sqrt(edges / 8.0) / 8.0,
-    ])
+    return np.stack(
+        [
+            image / 300.0,
+            1.5 * (image < -500),
+            ((image > -200) & (image < -20)) * 1.0,
+            1.5 * (image > 200),
+            np.sqrt(edges / 8.0) / 8.0,
+        ]
+    )
 
 
 def look_alike(image, hidden, used, rng):
@@ -165,9 +170,12 @@ def fit_weights(G, start=None):
     start = mix.shipped() if start is None else np.asarray(start, float)
     A = G / (np.trace(G) / len(G)) + PULL * np.eye(len(G))
     found = optimize.minimize(
-        lambda w: w @ A @ w - 2 * PULL * w @ start, start, jac=lambda w: 2 * A @ w - 2 * PULL * start,
-        bounds=[(0.0, 1.0)] * len(G), constraints={"type": "eq", "fun": lambda w: w.sum() - 1.0,
-                                                   "jac": lambda w: np.ones(len(w))}, method="SLSQP",
+        lambda w: w @ A @ w - 2 * PULL * w @ start,
+        start,
+        jac=lambda w: 2 * A @ w - 2 * PULL * start,
+        bounds=[(0.0, 1.0)] * len(G),
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1.0, "jac": lambda w: np.ones(len(w))},
+        method="SLSQP",
     )
     w = np.clip(found.x, 0.0, None)
     return w / w.sum()
@@ -230,8 +238,12 @@ def summarise(gathered, level: float = 0.9) -> Calibration:
         _quantile(z[where == b], level) if split and counts[b] else pooled for b in range(len(BINS) + 1)
     ]
     return Calibration(
-        fit_weights(G.mean(0)), np.array(quantiles), len(z), len(gathered),
-        np.sqrt(np.mean([np.diag(g) for g in G], axis=0)), float(np.sqrt(np.concatenate(squares).mean())),
+        fit_weights(G.mean(0)),
+        np.array(quantiles),
+        len(z),
+        len(gathered),
+        np.sqrt(np.mean([np.diag(g) for g in G], axis=0)),
+        float(np.sqrt(np.concatenate(squares).mean())),
     )
 
 
