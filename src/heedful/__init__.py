@@ -39,7 +39,7 @@ _MODULES = {
     "lags": "recall.lags",
 }
 
-__all__ = [*_HOME, *_MODULES]  # noqa: PLE0605 -- a list, made from the two tables
+__all__ = [*_HOME, *_MODULES]  # noqa: PLE0604 -- strings, from the two tables
 
 
 def __getattr__(name):

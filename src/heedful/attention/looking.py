@@ -47,7 +47,7 @@ def compose(
             takers[read] = lambda f, s=place: _with_sink(problem, f, f.out[..., s])
         elif isinstance(read, reads.Moments):
             x, centre = read.centred(problem.nk, like)
-            place = channel(torch.cat([x, x.square()], -1))
+            place = channel(torch.cat([x, x.square(), torch.ones_like(x[..., :1])], -1))
             takers[read] = lambda f, s=place, c=centre: _spread(f.out[..., s], c)
         elif isinstance(read, reads.Columns):
             place = adjoint(like.new_ones((problem.nq, 1)))
@@ -184,8 +184,12 @@ def _with_sink(problem: Problem, f: Found, mass: Tensor) -> Tensor:
 
 
 def _spread(product: Tensor, centre: Tensor) -> reads.Spread:
+    """Mean and variance of the row renormalised over its keys; 0 for a row without any."""
+    total = product[..., -1:]
+    live = total > 0
+    product = product[..., :-1] / torch.where(live, total, torch.ones_like(total))
     mean, square = product.chunk(2, -1)
-    return reads.Spread(mean + centre, (square - mean.square()).clamp_min(0.0))
+    return reads.Spread(torch.where(live, mean + centre, 0.0), (square - mean.square()).clamp_min(0.0))
 
 
 def _relative(problem: Problem, read: reads.Columns | reads.Lag, value: Tensor, engine: str) -> Tensor:

@@ -61,7 +61,7 @@ class Prior:
         return None
 
     def bilinear(self) -> tuple[Tensor, Tensor] | None:
-        """``phi (..., Nq, r), psi (..., Nk, r)`` with pair = phi.psi up to a row constant; else None."""
+        """``phi (..., Nq, r), psi (..., Nk, r)`` with pair = phi.psi, where there are such; else None."""
         return None
 
     def support(self, nq: int, nk: int) -> Support | None:

@@ -277,11 +277,12 @@ class Gaussian(Prior):
     def bilinear(self):
         if self.sigma.ndim:
             return None
-        # centred, so that float32 keeps its digits; the query's own square is a row constant
+        # centred, so that float32 keeps its digits
         centre = self.x_k.detach().mean(dim=-2, keepdim=True)
         x_q, x_k = (self.x_q - centre) / self.sigma, (self.x_k - centre) / self.sigma
-        ones = torch.ones_like(x_q[..., :1])
-        return torch.cat([x_q, ones], -1), torch.cat([x_k, -0.5 * x_k.square().sum(-1, keepdim=True)], -1)
+        half_q, half_k = (-0.5 * x.square().sum(-1, keepdim=True) for x in (x_q, x_k))
+        phi = torch.cat([x_q, torch.ones_like(half_q), half_q], -1)
+        return phi, torch.cat([x_k, half_k, torch.ones_like(half_k)], -1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -104,7 +104,10 @@ class Spread(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Moments(Read):
-    """Mean and variance of a quantity x (Nk,) or (..., Nk, d) under each row's weights (rows sum to 1)."""
+    """Mean and variance of a quantity x (Nk,) or (..., Nk, d) under each row's weights on its keys.
+
+    A sink's share is left out and the rest renormalised; a row without any key has mean and variance 0.
+    """
 
     x: Any
     name: ClassVar[str] = "moments"

@@ -15,12 +15,9 @@ def matrix(problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
     logits = problem.logits(slice(0, problem.nq), slice(0, problem.nk))
     sink = problem.sink_rows()
     full = logits if sink is None else torch.cat([logits, sink.expand(*logits.shape[:-1], 1)], -1)
-    lse = (
-        full.logsumexp(-1, keepdim=True)
-        if full.shape[-1]
-        else full.new_full((*full.shape[:-1], 1), -torch.inf)
-    )
-    weights = torch.where(lse == -torch.inf, torch.zeros_like(full), (full - lse).exp())
+    empty = (full == -torch.inf).all(-1, keepdim=True)
+    weights = torch.where(empty, 0.0, full).softmax(-1)
+    weights = torch.where(empty, 0.0, weights)
     return weights, full
 
 
@@ -31,7 +28,9 @@ def solve(problem: Problem, ask: Ask) -> Found:
     lead = problem.lead
     full, logits = full.expand(*lead, *full.shape[-2:]), logits.expand(*lead, *logits.shape[-2:])
     p, keys = full[..., :nk], logits[..., :nk]
-    lse = logits.logsumexp(-1) if logits.shape[-1] else logits.new_full(logits.shape[:-1], -torch.inf)
+    empty = (logits == -torch.inf).all(-1)
+    safe = torch.where(empty[..., None], 0.0, logits)
+    lse = torch.where(empty, -torch.inf, safe.logsumexp(-1))
     found = Found(lse, engine="dense")
     if ask.channels is not None:
         found.out = p @ ask.channels

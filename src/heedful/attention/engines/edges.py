@@ -172,8 +172,8 @@ def _block(
 
 def _ordered(rank: Tensor, row: Tensor) -> Tensor:
     """The pairs by row, and within a row from the highest rank down; ties by key."""
-    by_rank = rank.detach().argsort(-1, descending=True, stable=True)
-    return by_rank.gather(-1, row[by_rank].argsort(-1, stable=True))
+    by_rank = rank.detach().argsort(dim=-1, descending=True, stable=True)
+    return by_rank.gather(-1, row[by_rank].argsort(dim=-1, stable=True))
 
 
 def _largest(rank, value, row, local, j, n: int, k: int) -> tuple[Tensor, Tensor]:
