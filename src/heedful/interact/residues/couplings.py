@@ -35,7 +35,7 @@ class Frequencies:
     effective: float
 
     def smoothed(self, pseudocount: float) -> Frequencies:
-        """Mixed with the flat distribution by a share ``pseudocount``; a column's own block stays diagonal."""
+        """Mixed with the flat distribution by a share ``pseudocount``; own blocks stay diagonal."""
         keep, columns = 1.0 - pseudocount, len(self.single)
         single = keep * self.single + pseudocount / STATES
         pair = keep * self.pair + pseudocount / STATES**2

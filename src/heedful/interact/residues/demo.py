@@ -63,9 +63,9 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
         data=f"planted: a fold of {length} residues, {len(planted.codes)} sequences sampled under them; "
         f"{len(train)} proteins with a site to learn from, {len(held)} held out (seed {seed})",
         headline=f"{ours['P@L/5']:.0%} of the best {length // 5} pairs are true contacts "
-        f"({ours['P@L']:.0%} of the best {length}), with {share:.0%} of a Potts model's numbers. On held-out proteins, attention "
-        f"from the site finds the functional residues with AUROC {near:.3f} near in sequence and "
-        f"{far:.3f} far ({24} residues or more).",
+        f"({ours['P@L']:.0%} of the best {length}), with {share:.0%} of a Potts model's numbers. "
+        "On held-out proteins, attention from the site finds the functional residues with "
+        f"AUROC {near:.3f} near in sequence and {far:.3f} far (24 residues or more).",
         scores=[
             Score("P@L, |i-j| >= 6", ours["P@L"], other["P@L"], "mean-field DCA, pseudocount .7"),
             Score("P@L/2, |i-j| >= 6", ours["P@L/2"], other["P@L/2"], "mean-field DCA, pseudocount .7"),

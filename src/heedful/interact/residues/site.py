@@ -170,7 +170,7 @@ def rank_residues(
     distance : (L,)
         Least heavy-atom distance to the site's atoms, angstrom.
     between : (L, L)
-        Residue distances, angstrom: for drawing random compact sites of the same size.
+        The same distance between any two residues: for drawing random compact sites of the same size.
     conserved : (L,)
     site : bool (L,)
     reach : float

@@ -66,11 +66,11 @@ def site_table(
 ):
     """One row a residue: see `site.rank_residues`, with labels, |i - j|, and conservation + distance."""
     chain = family.structure
-    own = np.isin(chain.atom_residue, family.residue[members])
-    distance = chain.distance_to(chain.atoms[own])[family.residue]
+    between = chain.residue_distances()[np.ix_(family.residue, family.residue)]
+    distance = between[:, members].min(1)
     conserved = conservation(family.codes, model.weights_)
     frame = rank_residues(
-        model.scores_, distance, family.distances, conserved, members, reach=reach, draws=draws, seed=seed
+        model.scores_, distance, between, conserved, members, reach=reach, draws=draws, seed=seed
     )
     frame.insert(0, "residue", family.labels)
     place = family.residue  # |i - j| along the chain itself

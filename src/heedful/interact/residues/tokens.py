@@ -8,10 +8,9 @@ import numpy as np
 
 from ...errors import InputError
 from ...files.alignment import GAP, LETTERS, Alignment
-from ...files.structure import Structure, align_sequences
+from ...files.structure import Structure, align_sequences, alignment_z
 
-MIN_IDENTITY = 0.3
-MIN_COVER = 0.5
+MIN_Z = 6.0  # standard deviations above shuffled sequences
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,8 @@ def prepare(
     Raises
     ------
     InputError
-        If no row resembles the chain (less than 30 % identity over the alignment, or less than half of
-        the shorter sequence covered), or fewer than 10 residues or 10 sequences remain.
+        If the best row aligns to the chain less than 6 standard deviations better than to its shuffled
+        letters, or fewer than 10 residues or 10 sequences remain.
     """
     notes = list(alignment.notes)
     residue = distances = None
@@ -93,11 +92,12 @@ def prepare(
         row = alignment.find(query) if query is not None else most_alike(alignment, structure.sequence)
         letters = np.flatnonzero(alignment.codes[row] != GAP)
         pairs, identity = align_sequences(alignment.sequence(row).replace("-", ""), structure.sequence)
-        cover = len(pairs) / max(min(len(letters), len(structure.sequence)), 1)
-        if identity < MIN_IDENTITY or cover < MIN_COVER:
+        z = alignment_z(alignment.sequence(row).replace("-", ""), structure.sequence, seed=seed)
+        if z < MIN_Z:
             raise InputError(
                 f"chain {structure.chain} does not belong to this alignment: its best row "
-                f"({alignment.names[row][:40]!r}) agrees in {identity:.0%} of {len(pairs)} aligned letters",
+                f"({alignment.names[row][:40]!r}) aligns no better than shuffled letters do "
+                f"({identity:.0%} identical, z = {z:.1f})",
                 remedy="choose another chain, or another structure",
             )
         columns, residue = letters[pairs[:, 0]], pairs[:, 1]
