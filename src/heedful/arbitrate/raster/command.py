@@ -1,0 +1,196 @@
+"""`heedful raster fit | predict | stress`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ...reading.story import Story
+
+HELP = "Optical, radar and other sources of one place: whom to believe, per pixel."
+
+Sources = Annotated[list[str], typer.Option("--source", "-s", help="NAME=FILE, twice or more: optical=s2.tif sar=s1.tif")]
+Reproject = Annotated[bool, typer.Option("--reproject", help="Resample every source onto the first one's grid.")]
+Trust = Annotated[str, typer.Option(help="Test what the weights claim: none, quick or full.")]
+
+
+def _named(sources: list[str]) -> dict[str, Path]:
+    from ...errors import InputError
+
+    out: dict[str, Path] = {}
+    for text in sources:
+        name, sep, path = text.partition("=")
+        if not sep or not name or not path:
+            raise InputError(f"--source {text!r}: NAME=FILE was expected", remedy="for example optical=scene_s2.tif")
+        if name in out:
+            raise InputError(f"the source {name!r} was named twice", remedy="put its bands into one file")
+        out[name] = Path(path)
+    return out
+
+
+def _scene(sources: list[str], reproject: bool, labels: Path | None = None):
+    import numpy as np
+
+    from ...files.raster import Raster, RasterStack
+    from .tokens import Scene
+
+    notes = []
+    with RasterStack(_named(sources), reproject=reproject) as stack:
+        data, bands, grid = stack.read(), stack.bands(), stack.grid
+        if stack.reprojected:
+            notes.append("resampled onto the first source's grid (bilinear): " + ", ".join(stack.reprojected))
+    y = None
+    if labels is not None:
+        with Raster(labels) as r:
+            if (how := grid.differs(r.grid)) is not None:
+                from ...errors import InputError
+
+                raise InputError(f"the labels are not on the grid of the sources: {how}", path=labels,
+                                 remedy="reproject them first (nearest neighbour keeps classes whole)")
+            y = r.read()[0]
+        if np.all(np.isnan(y) | (y == np.round(y))) and len(np.unique(y[np.isfinite(y)])) <= 64:
+            y = np.where(np.isfinite(y), y, -1).astype(int)
+    return Scene(data, y, bands, grid.transform, grid.crs), notes
+
+
+def _holes(scene) -> list[str]:
+    import numpy as np
+
+    notes = []
+    for name, x in scene.sources.items():
+        share = float((~np.isfinite(x).all(1)).mean())
+        zero = float((x == 0).all(1).mean())
+        if share:
+            notes.append(f"{name}: {share:.1%} of pixels have no data; no expert that reads them has weight there")
+        if zero > 0.001:
+            notes.append(f"{name}: {zero:.1%} of pixels are exactly 0 in every band and no-data is not declared for "
+                         "them; they were read as values (declare it: gdal_edit.py -a_nodata 0)")
+    return notes
+
+
+def fit(
+    sources: Sources,
+    labels: Annotated[Path, typer.Option(help="Raster of class codes (negative = unlabelled) or of a quantity.")],
+    out: Annotated[Path, typer.Option(help="Where the fitted arbiter goes (.safetensors).")],
+    reference: Annotated[str | None, typer.Option(help="Source whose date the answer is for.")] = None,
+    neighbourhood: Annotated[int, typer.Option(help="Window side, pixels (odd).")] = 3,
+    block: Annotated[int, typer.Option(help="Side of a training block, pixels.")] = 64,
+    trees: Annotated[int, typer.Option(help="Trees of each LightGBM expert.")] = 100,
+    reproject: Reproject = False,
+    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+) -> Story:
+    """Fit on a labelled scene that is taken to be undamaged; a quarter of it is kept for the scores."""
+    import numpy as np
+
+    from .model import SourceArbiter
+    from .stress import stress
+    from .tokens import Scene
+
+    scene, notes = _scene(sources, reproject, labels)
+    h, w = scene.shape
+    edge = int(h * 0.75)
+    train = scene.window(slice(0, edge), slice(0, w))
+    held = scene.window(slice(edge, h), slice(0, w))
+    arbiter = SourceArbiter(sources=scene.names, date_reference=reference, neighbourhood=neighbourhood, block=block,
+                            trees=trees, seed=seed).fit(train)
+    arbiter.save(out)
+    frame = stress(arbiter, Scene(held.sources, held.labels), corruptions=None, seed=seed)
+    story = _stress_story(frame, scene, [*notes, *_holes(scene), f"fitted on rows 0-{edge}, scored on {edge}-{h}"],
+                          "An arbiter was fitted")
+    story.outputs = [Path(out)]
+    codes = np.unique(scene.labels)
+    story.notes = [*story.notes, f"labels: {len(codes[codes >= 0])} codes"] if arbiter.classes_ is not None \
+        else story.notes
+    return story
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="An arbiter that `raster fit` wrote.")],
+    sources: Sources,
+    out: Annotated[Path, typer.Option(help="GeoTIFF to write: class, probability, weights, reliability.")],
+    tile: Annotated[int, typer.Option(help="Window side, pixels; memory grows with its square.")] = 512,
+    reproject: Reproject = False,
+    trust: Trust = "quick",
+    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+) -> Story:
+    """Arbitrate rasters of any size, window by window."""
+    import pandas as pd
+
+    from ...files.raster import RasterStack
+    from .model import SourceArbiter
+    from .pictures import swipe, why
+    from .tiles import predict_files
+    from .tokens import Scene
+
+    arbiter = SourceArbiter.load(model)
+    with RasterStack(_named(sources), reproject=reproject) as stack:
+        path, summary = predict_files(arbiter, stack, out, tile=tile)
+        g = stack.grid
+        rows, columns = (slice(max((n - 512) // 2, 0), max((n - 512) // 2, 0) + min(n, 512))
+                         for n in (g.height, g.width))
+        scene = Scene(stack.read(rows, columns), None, stack.bands())
+        notes = [f"resampled onto the first grid (bilinear): {', '.join(stack.reprojected)}"] * bool(stack.reprojected)
+    answer = arbiter.arbitrate(scene, rate=summary["rate"], keep=True)
+    weight = {k[7:]: v for k, v in summary["mean"].items() if k.startswith("weight ")}
+    first = max(weight, key=weight.get)
+    verdicts = []
+    if trust != "none":
+        from ...trust import examine
+        from .claims import claims
+
+        verdicts = [examine(c, level=trust, seed=seed) for c in claims(arbiter, scene, answer, seed=seed)]
+    notes += _holes(scene)
+    notes += [f"{s}: {r:.1%} of the scene looks like another date or place" for s, r in summary["rate"].items()
+              if r > 0.02]
+    if summary["no data"]:
+        notes.append(f"{summary['no data']:.1%} of pixels have no data in any source: no answer there")
+    h, w = scene.shape
+    return Story(
+        study="raster", title="Whom to believe, per pixel",
+        data=f"{', '.join(scene.names)}; {g.height} x {g.width} pixels, {g.crs or 'no coordinate system'}",
+        headline="Mean weights: " + ", ".join(f"{k} {v:.2f}" for k, v in weight.items()) + f"; most on {first}.",
+        verdicts=verdicts, pictures=[swipe(scene, answer, caption="the middle of the scene"),
+                                     why(answer, h // 2, w // 2)],
+        tables={"means": pd.DataFrame({"layer": list(summary["mean"]), "mean": list(summary["mean"].values())})},
+        notes=notes, outputs=[path])
+
+
+def stress(
+    model: Annotated[Path, typer.Argument(help="An arbiter that `raster fit` wrote.")],
+    sources: Sources,
+    labels: Annotated[Path, typer.Option(help="Labels of this scene.")],
+    draws: Annotated[int, typer.Option(help="Planting draws that are averaged.")] = 3,
+    reproject: Reproject = False,
+    seed: Annotated[int, typer.Option(help="Seed.")] = 0,
+) -> Story:
+    """Plant thirteen kinds of damage on a labelled scene: do the weights leave what was damaged, and at what cost?"""
+    from .model import SourceArbiter
+    from .stress import stress as table
+
+    scene, notes = _scene(sources, reproject, labels)
+    arbiter = SourceArbiter.load(model)
+    return _stress_story(table(arbiter, scene, seed=seed, draws=draws), scene, [*notes, *_holes(scene)], "Stress")
+
+
+def _stress_story(frame, scene, notes: list[str], title: str) -> Story:
+    from ...reading.story import Score
+    from .pictures import stress_table
+
+    clean, bad = frame.iloc[0], frame.iloc[1:]
+    held = int((bad["delta"] >= -0.02).sum())
+    return Story(
+        study="raster", title=f"{title}: planted damage on {scene.shape[0]} x {scene.shape[1]} pixels",
+        data=f"{', '.join(scene.names)}; damage planted, so that it is known",
+        headline=f"The weights leave the damaged source with a median AUROC of {bad['AUROC weight'].median():.2f}; "
+                 f"in {held} of {len(bad)} kinds of damage the answer is within .02 of the best of each source alone, "
+                 "the stack and the hardened stack.",
+        scores=[Score("quality, undamaged", float(clean["arbiter"]), float(clean["stack"]), "stack"),
+                Score("quality in damaged areas, mean", float(bad["arbiter"].mean()), float(bad["stack"].mean()),
+                      "stack")],
+        pictures=[stress_table(frame)], tables={"stress": frame}, notes=notes)
+
+
+VERBS: dict[str, Callable[..., Story]] = {"fit": fit, "predict": predict, "stress": stress}

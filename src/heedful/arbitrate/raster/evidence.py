@@ -1,0 +1,127 @@
+"""The context of every pixel, as a row of named numbers: what the gate's query is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .experts import centred
+from .reliability import Bank, Reference, gated_mean, local_correlation, smooth_tokens
+from .tokens import box, describe
+
+JOINT = "joint"
+
+
+@dataclass
+class Tokens:
+    """Per source: features (N, H, W, F), marginal descriptors, smooth descriptors, band means, validity."""
+
+    features: dict[str, np.ndarray]
+    marginal: dict[str, np.ndarray]
+    smooth: dict[str, np.ndarray]
+    means: dict[str, np.ndarray]
+    valid: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, standard: dict[str, np.ndarray], neighbourhood: int) -> Tokens:
+        """From standardised blocks (N, B, H, W)."""
+        made = cls({}, {}, {}, {}, {})
+        for s, z in standard.items():
+            f, m, v = describe(z, neighbourhood)
+            b = z.shape[1]
+            made.features[s], made.marginal[s], made.valid[s] = f, m, v
+            made.smooth[s] = smooth_tokens(m, neighbourhood, v)
+            made.means[s] = f[..., b : 2 * b] if neighbourhood > 1 else f[..., :b]
+        return made
+
+    def joint(self) -> np.ndarray:
+        """All sources' features side by side."""
+        return np.concatenate(list(self.features.values()), -1)
+
+    def all_valid(self) -> np.ndarray:
+        return np.logical_and.reduce(list(self.valid.values()))
+
+
+def windows(points: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Pooling windows of the densities and of the pairs, pixels."""
+    return ((1,), (1,)) if points else ((1, 5, 11), (11, 21))
+
+
+def opinions(bank: Bank, t: Tokens, temper: dict[str, float] | None, task: str) -> dict[str, np.ndarray]:
+    """Each clean expert's z (N, H, W, C): calibrated centred log-probabilities, or values."""
+    out = {}
+    for name, expert in bank.experts.items():
+        x = t.joint() if name == JOINT else t.features[name]
+        p = expert.predict(x.reshape(-1, x.shape[-1]))
+        z = centred(p) * (temper or {}).get(name, 1.0) if task == "classes" else p
+        out[name] = z.reshape(*x.shape[:-1], -1).astype(np.float32)
+    return out
+
+
+def raw_statistics(bank: Bank, t: Tokens) -> tuple[dict, dict]:
+    """Log density per source and dependence per pair, before any comparison with clean pixels."""
+    flat = lambda x: x.reshape(-1, x.shape[-1])  # noqa: E731
+    shape = next(iter(t.valid.values())).shape
+    density = {s: bank.densities[s].log_density(flat(m)).reshape(shape) for s, m in t.marginal.items()}
+    pair = {}
+    for key, model in bank.pairs.items():
+        rows = {s: flat(t.smooth[s]) for s in key}
+        predicted = model.forecast(rows).reshape(*shape, -1)
+        truth = t.means[model.predicted]
+        residual = np.sqrt((((truth - predicted) / model.spread) ** 2).sum(-1))
+        pair[key] = (model.dependence(rows).reshape(shape), residual, predicted, truth)
+    return density, pair
+
+
+def set_reference(reference: Reference, density: dict, pair: dict, clean: np.ndarray) -> None:
+    """Learn where held-out clean pixels lie."""
+    rng = np.random.default_rng(0)
+    for s, x in density.items():
+        v = np.sort(x[clean])
+        reference.density[s] = v if len(v) < 20000 else np.sort(rng.choice(v, 20000, replace=False))
+    for key, (pmi, residual, _, _) in pair.items():
+        lo, hi, mid = np.quantile(pmi[clean], [0.001, 0.999, 0.5])
+        reference.limits[key] = (float(lo), float(hi), float(mid), float(np.median(residual[clean])))
+
+
+def evidence(bank: Bank, reference: Reference, t: Tokens, z: dict[str, np.ndarray], scale: float
+             ) -> tuple[np.ndarray, list[str], np.ndarray]:
+    """The evidence (N, H, W, K), its names, and which columns see a mismatch between sources."""
+    density, pair = raw_statistics(bank, t)
+    points = next(iter(t.valid.values())).shape[1:] == (1, 1)
+    near, far = windows(points)
+    names, columns, mismatch = [], [], []
+
+    def add(name: str, value: np.ndarray, about_pairs: bool = False) -> None:
+        names.append(name)
+        columns.append(value.astype(np.float32))
+        mismatch.append(about_pairs)
+
+    rank = {}
+    for s in t.features:
+        v = t.valid[s]
+        rank[s] = np.where(v, reference.log_rank(s, density[s]), 0.0).astype(np.float32)
+        for k in near:
+            add(f"normal[{s}]{k}", box(rank[s], k, v), k == near[-1])
+    pooled = {name: np.moveaxis(x, -1, 1) for name, x in z.items()}
+    for (a, b), (pmi, residual, predicted, truth) in pair.items():
+        lo, hi, mid, res_mid = reference.limits[a, b]
+        both = t.valid[a] & t.valid[b]
+        open_ = both & (rank[a] > np.log(0.01)) & (rank[b] > np.log(0.01))
+        pmi = np.clip(pmi, lo, hi).astype(np.float32)
+        residual = np.minimum(residual, 30.0).astype(np.float32)
+        for k in far:
+            add(f"dependence[{a},{b}]{k}", gated_mean(pmi, open_, k, mid), True)
+            add(f"residual[{a},{b}]{k}", gated_mean(-residual, open_, k, -res_mid), True)
+        gap = np.abs(z[a] - z[b]).mean(-1) / scale
+        add(f"disagree[{a},{b}]1", np.where(both, gap, 0.0))
+        if not points:
+            add(f"disagree[{a},{b}]11", box(gap, 11, both))
+            add(f"follows[{a},{b}]", local_correlation(np.moveaxis(predicted, -1, 1).astype(np.float32),
+                                                       np.moveaxis(truth, -1, 1), 21, both), True)
+            add(f"agrees[{a},{b}]", local_correlation(pooled[a], pooled[b], 21, both), True)
+    for name, x in z.items():
+        add(f"sure[{name}]", (np.sort(x, -1)[..., -1] - np.sort(x, -1)[..., -2]) if x.shape[-1] > 1
+            else np.abs(x[..., 0]) / scale)
+    return np.stack(columns, -1), names, np.asarray(mismatch)

@@ -1,0 +1,294 @@
+"""SourceArbiter: whom to believe, per pixel, and what it would have been without."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from ...learn import Estimator
+from .answer import Arbitration
+from .evidence import JOINT, Tokens, evidence, opinions
+from .experts import centred
+from .gate import masked_softmax, shift_prior
+from .plant import KINDS
+from .tokens import Scene, cut
+from .training import HARDENED, NULL, Fitted, Settings, fit_arbiter, log_reliability
+
+class SourceArbiter(Estimator):
+    """Decide per pixel which source to believe: optical, radar, both as one, or none.
+
+    Each source has its own expert, so has all of them together; a null key holds the class prior. The weight of
+    each is a softmax over a query made of evidence (how normal each source looks, whether they agree, how sure each
+    expert is), the log-probability that the sources it reads are intact, and -inf where they have no data. The
+    answer is exactly the weighted sum of the experts' log-odds: nothing goes around the weights.
+
+    Parameters
+    ----------
+    sources : mapping or sequence of str
+        Names, or names to kinds ('optical', 'radar', 'other').
+    experts : 'lightgbm', scikit-learn estimator, or function (features, outputs) -> torch.nn.Module
+    neighbourhood : int
+        Side of the window whose mean and spread join the pixel, pixels (odd; 1 = pixel alone).
+    task : 'auto', 'classes' or 'value'
+        Classification or regression; auto: float labels are a quantity.
+    date_reference : str, optional
+        The source whose date the answer is for. From pairs alone nobody can tell which of two dates is wrong;
+        without a declared reference a mismatch is reported, and no source gains by it.
+    kinds : sequence of str, optional
+        Kinds of damage planted in training (`plant.KINDS`); all by default.
+    hardened : bool
+        Also offer a joint expert trained on planted damage.
+    folds, block, passes : int
+        Spatial folds, side of a training block in pixels, planted draws of each block.
+    rows, gate_rows, trees : int
+        Pixels for each expert and for the gate; trees of each LightGBM expert.
+    light : bool
+        Smaller mixtures: for demonstrations and tests.
+    method : 'refined' or 'plain'
+        'plain' is the literal idea, one softmax over radar keys with an optical query (see `plain`).
+    threads : int
+    seed : int
+
+    Examples
+    --------
+    >>> from heedful.arbitrate.raster.scenes import landscape
+    >>> a = SourceArbiter(sources=("optical", "sar"), trees=10, rows=2000, gate_rows=2000, folds=2, passes=1,
+    ...                   block=32, light=True).fit(landscape(64, seed=0))
+    >>> out = a.arbitrate(landscape(64, seed=1))
+    >>> bool(np.allclose(out.weights.sum(-1), 1))
+    True
+    """
+
+    def __init__(self, *, sources: Mapping[str, str] | Sequence[str] = ("optical", "sar"),
+                 experts: Any = "lightgbm", neighbourhood: int = 3, task: str = "auto",
+                 date_reference: str | None = None, kinds: Sequence[str] | None = None, hardened: bool = True,
+                 folds: int = 4, block: int = 64, passes: int = 4, rows: int = 12000, gate_rows: int = 40000,
+                 trees: int = 100, light: bool = False, method: str = "refined", threads: int = 1, seed: int = 0):
+        self.sources, self.experts, self.neighbourhood, self.task = sources, experts, neighbourhood, task
+        self.date_reference, self.kinds, self.hardened = date_reference, kinds, hardened
+        self.folds, self.block, self.passes, self.rows = folds, block, passes, rows
+        self.gate_rows, self.trees, self.light = gate_rows, trees, light
+        self.method, self.threads, self.seed = method, threads, seed
+
+    # -- fitting ------------------------------------------------------------------------------------------------
+    def fit(self, scenes: Scene | Sequence[Scene], groups: np.ndarray | None = None) -> SourceArbiter:
+        """Fit on labelled clean scenes.
+
+        Parameters
+        ----------
+        scenes : Scene or sequence of Scene
+            With labels; sources, bands and units alike.
+        groups : array (n,), optional
+            For a table of points: rows that must stay together (a site), never split between folds.
+
+        Returns
+        -------
+        SourceArbiter
+        """
+        scenes = [scenes] if isinstance(scenes, Scene) else list(scenes)
+        names = list(self.sources)
+        self._check(scenes, names)
+        if self.method == "plain":
+            from .plain import fit_plain
+
+            self.plain_, self.classes_ = fit_plain(scenes, names, self.neighbourhood, seed=self.seed)
+            return self
+        cuts = [cut(replace(s, sources={n: s.sources[n] for n in names}), self.block) for s in scenes]
+        blocks = {n: np.concatenate([c[0][n] for c in cuts]) for n in names}
+        y = np.concatenate([c[1] for c in cuts])
+        task = self.task if self.task != "auto" else ("value" if y.dtype.kind == "f" else "classes")
+        known = np.isfinite(y) if task == "value" else (y >= 0)
+        use = known.reshape(len(known), -1).any(1)
+        blocks, y, known = {n: x[use] for n, x in blocks.items()}, y[use], known[use]
+        classes = None
+        if task == "classes":
+            classes = np.unique(y[known])
+            if len(classes) < 2:
+                raise InputError(f"the labels hold one class only ({classes[0]})", remedy="label a second one")
+            y = np.searchsorted(classes, np.where(known, y, classes[0]))
+        fold = self._folds(len(y), None if groups is None else np.asarray(groups)[use])
+        cfg = Settings(task, 0 if classes is None else len(classes), self.experts,
+                       1 if scenes[0].points else self.neighbourhood, tuple(self.kinds or KINDS),
+                       self.date_reference, self.hardened, self.folds, self.passes, self.rows, self.gate_rows,
+                       self.trees, self.light, self.threads, self.seed)
+        self.state_ = fit_arbiter(blocks, y, known, fold, cfg)
+        self.classes_, self.task_ = classes, task
+        return self
+
+    def _check(self, scenes: list[Scene], names: list[str]) -> None:
+        if len(names) < 2:
+            raise InputError(f"one source only ({names[0] if names else 'none'}): there is nothing to arbitrate",
+                             remedy="name a second source, or use a classifier on its own")
+        if not scenes:
+            raise InputError("no scene was given")
+        if self.neighbourhood < 1 or self.neighbourhood % 2 == 0:
+            raise InputError(f"neighbourhood={self.neighbourhood}; an odd number of pixels was expected")
+        if self.date_reference is not None and self.date_reference not in names:
+            raise InputError(f"date_reference={self.date_reference!r} is none of the sources {names}")
+        for s in scenes:
+            missing = [n for n in names if n not in s.sources]
+            if missing:
+                raise InputError(f"the scene has no source {missing[0]!r}, only {list(s.names)}")
+            if s.labels is None:
+                raise InputError("the training scene has no labels", remedy="give Scene(..., labels=...)")
+        for n in names:
+            bands = {s.sources[n].shape[1] for s in scenes}
+            if len(bands) > 1:
+                raise InputError(f"source {n!r} has {sorted(bands)} bands in different scenes")
+            if not any(np.isfinite(s.sources[n]).any() for s in scenes):
+                raise InputError(f"every pixel of {n!r} is no-data", remedy="leave this source out")
+
+    def _folds(self, n: int, groups: np.ndarray | None) -> np.ndarray:
+        labels = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
+        blocks = labels.max() + 1
+        if blocks < self.folds:
+            raise InputError(f"{blocks} training blocks, folds={self.folds} need at least as many",
+                             remedy="use a smaller block or fewer folds")
+        rng = np.random.default_rng([self.seed, 3])
+        return (rng.permutation(blocks) % self.folds)[labels]
+
+    # -- reading a scene ----------------------------------------------------------------------------------------
+    def arbitrate(self, scene: Scene, *, rate: Mapping[str, float] | None = None, keep: bool = False) -> Arbitration:
+        """Weights, opinions and their exact mix for every pixel.
+
+        Parameters
+        ----------
+        scene : Scene
+        rate : dict of str to float, optional
+            Share of the scene whose source belongs elsewhere; estimated from the scene by default.
+        keep : bool
+            Also keep query and prior, so that the weights can be rebuilt by `heedful.Weights`.
+
+        Returns
+        -------
+        Arbitration
+        """
+        f: Fitted = self._state()
+        for n in f.scalers:
+            if n not in scene.sources:
+                raise InputError(f"the scene has no source {n!r}, only {list(scene.names)}",
+                                 remedy="give it with every pixel NaN if it is missing")
+            if scene.sources[n].shape[1] != len(f.scalers[n].centre):
+                raise InputError(f"source {n!r} has {scene.sources[n].shape[1]} bands, "
+                                 f"{len(f.scalers[n].centre)} were trained on")
+            f.scalers[n].check_units(n, scene.sources[n])
+        posterior, parts = self._evidence(scene)
+        if rate is None:
+            from .tiles import probes, rate_of
+
+            at = [(slice(None), slice(None))] if scene.points else probes(*scene.shape)
+            shape = scene.shape
+            rate = {s: rate_of([p.reshape(shape)[i] for i in at], [v.reshape(shape)[i] for i in at])
+                    for s, (p, v) in posterior.items()}
+        return self._mix(scene, parts, posterior, dict(rate), keep)
+
+    def _state(self) -> Fitted:
+        if getattr(self, "state_", None) is None:
+            raise InputError("this arbiter is not fitted", remedy="call fit first (method='plain' has predict only)")
+        return self.state_
+
+    def _evidence(self, scene: Scene):
+        f = self._state()
+        task = self.task_
+        points = scene.points
+        t = Tokens.of({n: s(scene.sources[n]) for n, s in f.scalers.items()}, 1 if points else self.neighbourhood)
+        z = opinions(f.bank, t, f.temper, task)
+        e, _, _ = evidence(f.bank, f.reference, t, z, f.scale)
+        if f.hardened is not None:
+            x = t.joint()
+            out = f.hardened.predict(x.reshape(-1, x.shape[-1]))
+            out = centred(out) * f.hardened_temper if task == "classes" else out
+            z[HARDENED] = out.reshape(*x.shape[:-1], -1).astype(np.float32)
+        z[NULL] = np.broadcast_to(f.null, z[JOINT].shape)
+        both = t.all_valid()
+        posterior = {}
+        for s, (mean, sd, coef, intercept) in f.mismatch.items():
+            u = np.clip((e[..., f.pairs_only] - mean) / sd, -10, 10) @ coef + intercept
+            posterior[s] = (1 / (1 + np.exp(-u)), both)
+        return posterior, (t, z, e)
+
+    def _mix(self, scene: Scene, parts, posterior, rate, keep: bool) -> Arbitration:
+        f = self._state()
+        t, z, e = parts
+        names = list(f.scalers)
+        grid = e.shape[:-1]
+        h = f.basis(e.reshape(-1, e.shape[-1]))
+        logr = log_reliability(f.monitors, h, f.keys, names)
+        scores = f.gate.scores(h, logr)
+        valid = {s: t.valid[s].reshape(-1) for s in names}
+        every = np.logical_and.reduce(list(valid.values()))
+        allowed = np.stack([valid[k] if k in valid else (np.ones_like(every) if k == NULL else every)
+                            for k in f.keys], 1)
+        before = masked_softmax(scores, allowed)
+        weights, mismatch = before.copy(), {}
+        trusted = 1.0
+        if self.date_reference in f.monitors:  # nobody is moved to a reference that is itself damaged
+            trusted = 1 - f.monitors[self.date_reference](h)
+        for s, (p, _) in posterior.items():
+            m = trusted * np.where(every, shift_prior(p.reshape(-1), min(rate.get(s, 0.0), 0.98)), 0.0)
+            mismatch[s] = m.reshape(grid)
+            weights = self._move(weights, m, s, f.keys, names)
+        opinions_ = np.stack([z[k].reshape(-1, z[k].shape[-1]) for k in f.keys], 1).astype(np.float64)
+        mix = np.einsum("ne,nec->nc", weights, opinions_)
+        shape = scene.shape
+        put = lambda x: x.reshape(*shape, *x.shape[1:])  # noqa: E731
+        with np.errstate(divide="ignore"):
+            prior = f.gate.bias + f.gate.alpha * logr + np.log(weights) - np.log(np.maximum(before, 1e-300))
+        return Arbitration(put(mix), put(weights), put(opinions_), tuple(f.keys),
+                           {s: put(1 - m(h)) for s, m in f.monitors.items()},
+                           {s: put(m.reshape(-1)) for s, m in mismatch.items()}, rate,
+                           {s: put(v) for s, v in valid.items()}, self.classes_,
+                           put(h) if keep else None, put(prior) if keep else None)
+
+    def _move(self, w: np.ndarray, m: np.ndarray, s: str, keys: list[str], names: list[str]) -> np.ndarray:
+        """Where source s is of another date: to the declared reference, or at least away from the joint keys."""
+        out = w.copy()
+        if self.date_reference is not None:
+            losers = [keys.index(k) for k in keys if k in (s, JOINT, HARDENED)]
+            gain = [keys.index(self.date_reference)]
+        else:
+            losers = [keys.index(k) for k in keys if k in (JOINT, HARDENED)]
+            gain = [keys.index(k) for k in names]
+        moved = m[:, None] * w[:, losers]
+        out[:, losers] -= moved
+        out[:, gain] += moved.sum(1, keepdims=True) / len(gain)
+        return out
+
+    # -- keeping ------------------------------------------------------------------------------------------------
+    def save(self, path):
+        """Write the fitted arbiter into one safetensors file; LightGBM experts only."""
+        from .store import pack
+
+        twin = SourceArbiter(**self.get_params(deep=False))
+        twin.state_ = pack(self._state(), 0 if self.classes_ is None else len(self.classes_))
+        twin.classes_, twin.task_ = self.classes_, self.task_
+        return super(SourceArbiter, twin).save(path)
+
+    @classmethod
+    def load(cls, path):
+        """Read what `save` wrote."""
+        from .store import unpack
+
+        made = super().load(path)
+        made.state_ = unpack(made.state_, made.threads)
+        return made
+
+    # -- predictions --------------------------------------------------------------------------------------------
+    def predict(self, scene: Scene) -> np.ndarray:
+        """Classes (H, W), -1 where no source has data; or the quantity, NaN there."""
+        if self.method == "plain":
+            return self.classes_[self.plain_.predict(scene)[0].argmax(-1)]
+        return self.arbitrate(scene).labels
+
+    def predict_proba(self, scene: Scene) -> np.ndarray:
+        """Class probabilities (H, W, C)."""
+        if self.method == "plain":
+            return self.plain_.predict(scene)[0]
+        return self.arbitrate(scene).proba
+
+
+__all__ = ["Arbitration", "SourceArbiter"]

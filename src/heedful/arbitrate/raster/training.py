@@ -1,0 +1,282 @@
+"""How the arbiter is fitted: cross-fitted experts, planted damage, calibrated gate.
+
+Blocks of the training scenes are split into folds. Experts, densities and pair models are fitted on the other
+folds and read on each fold, so what the gate learns from is held out in space. The final models use every block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from ...learn import progress
+from .evidence import JOINT, Tokens, evidence, opinions, raw_statistics, set_reference
+from .experts import centred, make_expert, temperature
+from .gate import Basis, Gate, Monitor, logistic
+from .plant import POINT_KINDS, plant
+from .reliability import Bank, Reference, fit_densities, fit_pairs
+from .tokens import Scaler
+
+HARDENED, NULL = "hardened", "null"
+
+
+@dataclass
+class Settings:
+    """What the fit needs to know."""
+
+    task: str  # "classes" or "value"
+    classes: int
+    experts: Any
+    neighbourhood: int
+    kinds: tuple[str, ...]
+    date_reference: str | None
+    hardened: bool
+    folds: int
+    passes: int
+    rows: int  # pixels for each expert
+    gate_rows: int
+    trees: int
+    light: bool
+    threads: int
+    seed: int
+
+
+@dataclass
+class Fitted:
+    """All that a fitted arbiter needs."""
+
+    scalers: dict[str, Scaler]
+    bank: Bank
+    reference: Reference
+    temper: dict[str, float]
+    hardened: Any
+    hardened_temper: float
+    null: np.ndarray  # (C,)
+    scale: float
+    basis: Basis
+    monitors: dict[str, Monitor]
+    gate: Gate
+    mismatch: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray, float]]  # mean, sd, coef, intercept per pair
+    columns: list[str]
+    pairs_only: np.ndarray
+    keys: list[str]
+
+
+def fit_bank(t: Tokens, y: np.ndarray, keep: np.ndarray, cfg: Settings, rng: np.random.Generator) -> Bank:
+    """Experts, densities and pair models from the labelled valid pixels `keep` (N, H, W) of some blocks."""
+    where = np.argwhere(keep & t.all_valid())
+    if len(where) < 50:
+        raise InputError(f"{len(where)} labelled pixels have data in every source; at least 50 are needed")
+    where = where[rng.permutation(len(where))[: cfg.rows]]
+    at = tuple(where.T)
+    target = y[at]
+    experts = {}
+    for s, f in t.features.items():
+        experts[s] = make_expert(cfg.experts, cfg.classes, trees=cfg.trees, seed=cfg.seed, threads=cfg.threads)
+        experts[s].fit(f[at], target)
+    experts[JOINT] = make_expert(cfg.experts, cfg.classes, trees=cfg.trees, seed=cfg.seed, threads=cfg.threads)
+    experts[JOINT].fit(t.joint()[at], target)
+    few = tuple(where[: 4000 if cfg.light else 8000].T)
+    densities = fit_densities({s: m[few].astype(float) for s, m in t.marginal.items()}, seed=cfg.seed,
+                              light=cfg.light)
+    pairs = fit_pairs({s: m[few].astype(float) for s, m in t.smooth.items()},
+                      {s: m[few].astype(float) for s, m in t.means.items()}, trees=cfg.trees, seed=cfg.seed,
+                      light=cfg.light)
+    return Bank(experts, densities, pairs)
+
+
+def take(t: Tokens, i: np.ndarray) -> Tokens:
+    """The tokens of some blocks."""
+    pick = lambda d: {k: v[i] for k, v in d.items()}  # noqa: E731
+    return Tokens(*(pick(d) for d in (t.features, t.marginal, t.smooth, t.means, t.valid)))
+
+
+def fit_arbiter(blocks: dict[str, np.ndarray], y: np.ndarray, known: np.ndarray, groups: np.ndarray,
+                cfg: Settings) -> Fitted:
+    """Fit everything.
+
+    Parameters
+    ----------
+    blocks : dict of str to array (N, B, h, w)
+    y : array (N, h, w)
+        Class indices or values.
+    known : bool array (N, h, w)
+    groups : int array (N,)
+        Fold of each block.
+    """
+    rng = np.random.default_rng([cfg.seed, 5])
+    names = list(blocks)
+    scalers = {s: Scaler.fit(np.moveaxis(x, 1, -1).reshape(-1, x.shape[1])) for s, x in blocks.items()}
+    standard: Callable = lambda b: {s: scalers[s](x) for s, x in b.items()}  # noqa: E731
+    clean = Tokens.of(standard(blocks), cfg.neighbourhood)
+    folds = [np.flatnonzero(groups == f) for f in np.unique(groups)]
+    rest = [np.flatnonzero(groups != f) for f in np.unique(groups)]
+    keep_at = lambda i: known[i]  # noqa: E731
+
+    banks = [fit_bank(take(clean, r), y[r], keep_at(r), cfg, rng)
+             for r in progress(rest, "cross-fitting experts")]
+    final = fit_bank(clean, y, known, cfg, rng)
+
+    # 1. clean held-out pixels: calibration of each expert, and the reference of each density
+    density, pair, raw_z = _gather(banks, clean, folds, cfg)
+    usable = known & clean.all_valid()
+    reference = Reference()
+    set_reference(reference, density, pair, usable)
+    del density, pair
+    at = tuple(np.argwhere(usable)[rng.permutation(int(usable.sum()))[:20000]].T)
+    temper = {}
+    if cfg.task == "classes":
+        temper = {e: temperature(z[at], y[at]) for e, z in raw_z.items()}
+        scale = 1.0
+        share = np.bincount(y[usable].astype(int), minlength=cfg.classes) / usable.sum()
+        null = centred(share[None])[0]
+    else:
+        scale = float(np.std(y[usable])) or 1.0
+        null = np.array([y[usable].mean()], np.float32)
+
+    # 2. rows: clean, then planted passes, each block read by the bank that never saw it
+    kinds = tuple(k for k in cfg.kinds if k in POINT_KINDS) if known.shape[1:] == (1, 1) else cfg.kinds
+    fixed = (cfg.date_reference,) if cfg.date_reference else ()
+    per_block = max(1, int(cfg.gate_rows / (2 * known.shape[0])))
+    parts = [_rows(banks, reference, temper, scale, clean, folds, usable, y, None, per_block, cfg, rng)]
+    planted_per_block = max(1, per_block // cfg.passes)
+    for p in progress(range(cfg.passes), "planting damage"):
+        bad, masks, what = plant(blocks, kinds, seed=1000 * cfg.seed + p, fixed=fixed)
+        t = Tokens.of(standard(bad), cfg.neighbourhood)
+        parts.append(_rows(banks, reference, temper, scale, t, folds, known & t.all_valid(), y, (masks, what),
+                           planted_per_block, cfg, rng))
+    columns, pairs_only = parts[0]["columns"], parts[0]["pairs_only"]
+    data = {k: np.concatenate([p[k] for p in parts]) for k in
+            ("e", "z", "y", "fold", "planted", "damaged", "swapped", "joint")}
+
+    # 3. the hardened expert: the same joint features, planted rows as well; held out for the gate, all at last
+    hardened, hard_temper = None, 1.0
+    keys = [*names, JOINT]
+    if cfg.hardened:
+        hz = np.zeros((len(data["y"]), 1, data["z"].shape[2]), np.float32)
+        for f in np.unique(data["fold"]):
+            m = data["fold"] != f
+            expert = make_expert(cfg.experts, cfg.classes, trees=cfg.trees, seed=cfg.seed, threads=cfg.threads)
+            expert.fit(*_thin(data["joint"][m], data["y"][m], 2 * cfg.rows, rng))
+            out = expert.predict(data["joint"][~m])
+            hz[~m, 0] = centred(out) if cfg.task == "classes" else out
+        if cfg.task == "classes":
+            hard_temper = temperature(hz[:, 0], data["y"])
+            hz *= hard_temper
+        data["z"] = np.concatenate([data["z"], hz], 1)
+        hardened = make_expert(cfg.experts, cfg.classes, trees=cfg.trees, seed=cfg.seed, threads=cfg.threads)
+        hardened.fit(*_thin(data["joint"], data["y"], 2 * cfg.rows, rng))
+        keys.append(HARDENED)
+    keys.append(NULL)
+    data["z"] = np.concatenate([data["z"], np.broadcast_to(null, (len(data["y"]), 1, len(null)))], 1)
+
+    # 4. calibrated reliability, mismatch, gate. Half the mass is clean.
+    weight = np.where(data["planted"], 0.5 / max(data["planted"].sum(), 1), 0.5 / (~data["planted"]).sum())
+    basis = Basis.fit(data["e"][~data["planted"]])
+    h = basis(data["e"])
+    monitors = {s: Monitor.fit(h, data["damaged"][:, i], data["fold"], weight)
+                if data["damaged"][:, i].any() else None for i, s in enumerate(names)}
+    monitors = {s: m for s, m in monitors.items() if m is not None}
+    logr = log_reliability(monitors, h, keys, names)
+    start = np.array([{JOINT: 1.5, NULL: -1.0}.get(k, 0.0) for k in keys])
+    reads = np.array([[k in (s, JOINT) for k in keys] for s in names])
+    gate = Gate.fit(h, logr, data["z"] / scale, data["y"] / scale if cfg.task == "value" else data["y"], weight,
+                    start, reads, ~data["damaged"], classes=cfg.task == "classes", seed=cfg.seed)
+    mismatch = _fit_mismatch(data, pairs_only, names)
+    return Fitted(scalers, final, reference, temper, hardened, hard_temper, null, scale, basis, monitors, gate,
+                  mismatch, columns, pairs_only, keys)
+
+
+def log_reliability(monitors: dict[str, Monitor], h: np.ndarray, keys: list[str], names: list[str]) -> np.ndarray:
+    """(n, E): the sum of log r_s over the sources that an expert reads; 0 for the hardened one and for null."""
+    out = np.zeros((len(h), len(keys)))
+    for s in names:
+        if s in monitors:
+            r = np.log(1.0 - np.clip(monitors[s](h), 0.002, 0.995))
+            out[:, keys.index(s)] += r
+            out[:, keys.index(JOINT)] += r
+    return out
+
+
+def _thin(x: np.ndarray, y: np.ndarray, rows: int, rng) -> tuple[np.ndarray, np.ndarray]:
+    i = rng.permutation(len(x))[:rows]
+    return x[i], y[i]
+
+
+def _gather(banks, t: Tokens, folds, cfg: Settings):
+    """Held-out statistics and opinions of every clean block, in the blocks' order."""
+    n = sum(len(f) for f in folds)
+    order = np.argsort(np.concatenate(folds))
+    dens, pairs, zs = [], [], []
+    for bank, f in zip(banks, folds, strict=True):
+        part = take(t, f)
+        d, p = raw_statistics(bank, part)
+        dens.append(d)
+        pairs.append({k: v[:2] for k, v in p.items()})
+        zs.append(opinions(bank, part, None, cfg.task))
+    put = lambda xs: np.concatenate(xs)[order]  # noqa: E731
+    assert n == len(order)
+    density = {s: put([d[s] for d in dens]) for s in dens[0]}
+    pair = {k: (put([p[k][0] for p in pairs]), put([p[k][1] for p in pairs]), None, None) for k in pairs[0]}
+    return density, pair, {e: put([z[e] for z in zs]) for e in zs[0]}
+
+
+def _rows(banks, reference, temper, scale, t: Tokens, folds, usable, y, planted, per_block, cfg, rng) -> dict:
+    """Sampled rows of evidence, opinions, labels and what was planted."""
+    out = {k: [] for k in ("e", "z", "y", "fold", "planted", "damaged", "swapped", "joint")}
+    columns: list[str] = []
+    pairs_only = np.zeros(0, bool)
+    for k, (bank, f) in enumerate(zip(banks, folds, strict=True)):
+        part = take(t, f)
+        z = opinions(bank, part, temper, cfg.task)
+        e, columns, pairs_only = evidence(bank, reference, part, z, scale)
+        where = []
+        for i, block in enumerate(f):
+            spots = np.argwhere(usable[block])
+            where.append(np.insert(spots[rng.permutation(len(spots))[:per_block]], 0, i, axis=1))
+        at = tuple(np.concatenate(where).T)
+        whole = (f[at[0]], *at[1:])
+        out["e"].append(e[at])
+        out["z"].append(np.stack([z[name][at] for name in z], 1))
+        out["y"].append(y[whole])
+        out["fold"].append(np.full(len(at[0]), k))
+        out["planted"].append(np.full(len(at[0]), planted is not None))
+        out["joint"].append(part.joint()[at])
+        if planted is None:
+            bad = np.zeros((len(at[0]), len(t.features)), bool)
+            out["damaged"].append(bad)
+            out["swapped"].append(bad)
+        else:
+            masks, what = planted
+            bad = np.stack([masks[s][whole] for s in t.features], 1)
+            out["damaged"].append(bad)
+            out["swapped"].append(bad & np.isin(what[whole[0]], ("swap", "shift")))
+    made = {k: np.concatenate(v) for k, v in out.items()}
+    return made | {"columns": columns, "pairs_only": pairs_only}
+
+
+def _fit_mismatch(data: dict, pairs_only: np.ndarray, names: list[str]) -> dict:
+    """Per source: P(it belongs to another date or place), from the pair statistics, at even odds."""
+    out = {}
+    x = data["e"][:, pairs_only].astype(np.float64)
+    mean, sd = x[~data["planted"]].mean(0), x[~data["planted"]].std(0) + 1e-3
+    std = np.clip((x - mean) / sd, -10, 10)
+    for i, s in enumerate(names):
+        positive = data["swapped"][:, i]
+        other = data["damaged"].any(1) & ~data["swapped"].any(1)
+        clean = ~data["damaged"].any(1)
+        if positive.sum() < 30:
+            continue
+        weight = np.zeros(len(x))
+        for mask, mass in ((positive, 0.5), (clean, 0.35), (other, 0.15)):
+            if mask.any():
+                weight[mask] = mass / mask.sum()
+        use = weight > 0
+        coef, intercept = logistic(std[use], positive[use], weight[use] * use.sum(), c=1.0)
+        out[s] = (mean, sd, coef, intercept)
+    return out
+

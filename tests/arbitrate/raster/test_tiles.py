@@ -1,0 +1,73 @@
+"""Tiled equals whole at odd tile sizes; what is written keeps its place; the CLI's verbs run on files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+rasterio = pytest.importorskip("rasterio")
+
+from heedful.arbitrate.raster import SourceArbiter, corrupt, landscape, predict_files  # noqa: E402
+from heedful.arbitrate.raster.tiles import layers, probes  # noqa: E402
+from heedful.files.raster import Raster, RasterStack  # noqa: E402
+
+FAST = {"trees": 12, "rows": 2500, "gate_rows": 5000, "folds": 2, "passes": 2, "block": 32, "light": True}
+
+
+@pytest.fixture(scope="module")
+def arbiter():
+    return SourceArbiter(date_reference="sar", **FAST).fit(landscape(96, seed=0))
+
+
+def write(folder, scene):
+    paths = {}
+    for name, x in scene.sources.items():
+        paths[name] = folder / f"{name}.tif"
+        with rasterio.open(paths[name], "w", driver="GTiff", height=x.shape[2], width=x.shape[3], count=x.shape[1],
+                           dtype="float32", crs="EPSG:32633", nodata=-9999,
+                           transform=rasterio.transform.from_origin(3e5, 5e6, 10, 10)) as f:
+            f.write(np.where(np.isfinite(x[0]), x[0], -9999))
+    return paths
+
+
+@pytest.mark.parametrize("tile", [37, 53])
+def test_tiled_is_whole(arbiter, tmp_path, tile):
+    scene, _ = corrupt(landscape(110, seed=5), "wrong date", 1)
+    x = scene.sources["optical"].copy()
+    x[:, :, 30:60, 70:90] = np.nan
+    scene = scene.with_sources(optical=x)
+    names, whole = layers(arbiter.arbitrate(scene))
+    with RasterStack(write(tmp_path, scene)) as stack:
+        path, summary = predict_files(arbiter, stack, tmp_path / "out.tif", tile=tile)
+        with Raster(path) as r:
+            assert stack.grid.differs(r.grid) is None
+            assert list(r.names) == names
+            np.testing.assert_allclose(r.read(), whole, atol=2e-4)
+    assert summary["mean"]["weight null"] >= 0
+
+
+def test_probes_do_not_depend_on_tiles():
+    assert probes(100, 200) == [(slice(0, 100), slice(0, 200))]
+    for rows, columns in probes(10980, 700):
+        assert 0 <= rows.start < rows.stop <= 10980
+        assert 0 <= columns.start < columns.stop <= 700
+
+
+def test_verbs(arbiter, tmp_path):
+    from heedful.arbitrate.raster.command import predict
+
+    paths = write(tmp_path, landscape(96, seed=7))
+    model = arbiter.save(tmp_path / "m.safetensors")
+    named = [f"{k}={v}" for k, v in paths.items()]
+    story = predict(model, named, tmp_path / "o.tif", trust="none")
+    assert story.outputs[0].exists()
+    assert "Mean weights" in story.headline
+
+
+def test_bad_source_text():
+    from heedful.arbitrate.raster.command import _named
+    from heedful.errors import InputError
+
+    for text in (["optical"], ["=a.tif"], ["a=1.tif", "a=2.tif"]):
+        with pytest.raises(InputError):
+            _named(text)
