@@ -42,14 +42,20 @@ def page_dict(stories: Any, *, title: str | None = None) -> dict[str, Any]:
         release = version("heedful")
     except PackageNotFoundError:
         release = ""
-    return {"version": release, "title": clip(title or own), "stories": [story_dict(story) for story in stories]}
+    return {
+        "version": release,
+        "title": clip(title or own),
+        "stories": [story_dict(story) for story in stories],
+    }
 
 
 def story_dict(story: Any) -> dict[str, Any]:
     """Return one story as plain data."""
     missing = [name for name in ("study", "title", "data", "headline") if not hasattr(story, name)]
     if missing:
-        raise InputError(f"a {type(story).__name__} has no {missing[0]}", remedy="pass heedful.reading.story.Story")
+        raise InputError(
+            f"a {type(story).__name__} has no {missing[0]}", remedy="pass heedful.reading.story.Story"
+        )
     tables, cut = [], []
     for name, frame in (story.tables or {}).items():
         tables.append({"title": clip(name), **frame_dict(frame.head(MOST_ROWS))})

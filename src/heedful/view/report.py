@@ -63,23 +63,33 @@ def report_html(page: dict[str, Any]) -> str:
     everything but our own script and style, named by their hash.
     """
     script = f"{module()}\n{_HOST}"
-    policy = "; ".join([
-        "default-src 'none'", f"script-src 'sha256-{_hash(script)}'", f"style-src 'sha256-{_hash(style())}'",
-        "worker-src blob:", "img-src blob: data:", "base-uri 'none'", "form-action 'none'",
-    ])
-    return "\n".join([
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">',
-        f"<title>{_plain(page['title'])}</title>",
-        f"<style>{style()}</style></head><body>",
-        '<main id="view"></main><noscript>This report draws its pictures with a script of its own.</noscript>',
-        f'<script type="application/json" id="page">{_json(page)}</script>',
-        f'<script type="module">{script}</script>',
-        "</body></html>", "",
-    ])
+    policy = "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src 'sha256-{_hash(script)}'",
+            f"style-src 'sha256-{_hash(style())}'",
+            "worker-src blob:",
+            "img-src blob: data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+    return "\n".join(
+        [
+            "<!doctype html>",
+            '<html lang="en"><head><meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">',
+            f"<title>{_plain(page['title'])}</title>",
+            f"<style>{style()}</style></head><body>",
+            '<main id="view"></main><noscript>This report draws its pictures with a script of its own.</noscript>',
+            f'<script type="application/json" id="page">{_json(page)}</script>',
+            f'<script type="module">{script}</script>',
+            "</body></html>",
+            "",
+        ]
+    )
 
 
 def _hash(text: str) -> str:

@@ -87,9 +87,7 @@ class _Script:
             if last in "{,;(\n" or following in ("", "}", ")", "]", ".", "?", ":"):
                 return
             self.out.append("\n")
-        elif _WORD.match(last) and _WORD.match(following or " "):
-            self.out.append(" ")
-        elif last in "+-" and following == last:
+        elif (_WORD.match(last) and _WORD.match(following or " ")) or (last in "+-" and following == last):
             self.out.append(" ")
 
     def _template(self) -> None:

@@ -15,6 +15,18 @@ from .tables import Table
 KINDS = (Bars, Waterfall, Timeline, Curves, Matrix, Slice, Swipe, Network, Arcs, Tokens, Opinions, Table)
 
 __all__ = [
-    "KINDS", "Picture", "Arcs", "Bars", "Curves", "Matrix", "Network", "Opinions", "Slice", "Swipe", "Table",
-    "Timeline", "Tokens", "Waterfall",
+    "KINDS",
+    "Picture",
+    "Arcs",
+    "Bars",
+    "Curves",
+    "Matrix",
+    "Network",
+    "Opinions",
+    "Slice",
+    "Swipe",
+    "Table",
+    "Timeline",
+    "Tokens",
+    "Waterfall",
 ]

@@ -238,8 +238,13 @@ def quantise(image: np.ndarray, low: float, high: float) -> dict[str, Any]:
     high = high if high > low else low + 1.0
     steps = np.clip((image - low) / (high - low), 0.0, 1.0) * 254.0
     codes = np.where(np.isnan(steps), 255, np.round(np.nan_to_num(steps))).astype(np.uint8)
-    return {"d": "u1", "s": list(codes.shape), "b": base64.b64encode(codes.tobytes()).decode("ascii"),
-            "low": number(low), "high": number(high)}
+    return {
+        "d": "u1",
+        "s": list(codes.shape),
+        "b": base64.b64encode(codes.tobytes()).decode("ascii"),
+        "low": number(low),
+        "high": number(high),
+    }
 
 
 def verdict_dict(verdict: Any) -> dict[str, Any] | None:

@@ -55,8 +55,12 @@ class Bars(Picture):
 
     def _fields(self) -> dict[str, Any]:
         return {
-            "labels": clips(self.labels), "values": pack(self.values), "weights": pack(self.weights),
-            "low": pack(self.low), "high": pack(self.high), "signed": self.signed,
+            "labels": clips(self.labels),
+            "values": pack(self.values),
+            "weights": pack(self.weights),
+            "low": pack(self.low),
+            "high": pack(self.high),
+            "signed": self.signed,
             "groups": clips(self.groups),
         }
 
@@ -102,8 +106,12 @@ class Waterfall(Picture):
 
     def _fields(self) -> dict[str, Any]:
         return {
-            "labels": clips(self.labels), "values": pack(self.values), "start": number(self.start),
-            "end": number(self.end), "start_label": clip(self.start_label), "end_label": clip(self.end_label),
+            "labels": clips(self.labels),
+            "values": pack(self.values),
+            "start": number(self.start),
+            "end": number(self.end),
+            "start_label": clip(self.start_label),
+            "end_label": clip(self.end_label),
         }
 
 
@@ -148,14 +156,22 @@ class Timeline(Picture):
     def __post_init__(self) -> None:
         times, dates = self._moments(self.times)
         n = len(times)
-        spans = [(self._moment(start, dates), self._moment(end, dates), str(label))
-                 for start, end, label in self.spans or ()]
+        spans = [
+            (self._moment(start, dates), self._moment(end, dates), str(label))
+            for start, end, label in self.spans or ()
+        ]
         events = []
         for event in self.events or ():
             when, label, value, weight = (*event, None, None)[:4]
             events.append((self._moment(when, dates), str(label), number(value), number(weight)))
-        self._set(times=times, dates=dates, spans=spans, events=events,
-                  series=_series(self, n), bands=_bands(self, n))
+        self._set(
+            times=times,
+            dates=dates,
+            spans=spans,
+            events=events,
+            series=_series(self, n),
+            bands=_bands(self, n),
+        )
 
     def _moments(self, times: Any) -> tuple[np.ndarray, bool]:
         array = np.asarray(times if not hasattr(times, "to_numpy") else times.to_numpy())
@@ -176,9 +192,12 @@ class Timeline(Picture):
 
     def _fields(self) -> dict[str, Any]:
         return {
-            "times": pack(self.times, 10), "dates": self.dates, "y_label": clip(self.y_label),
+            "times": pack(self.times, 10),
+            "dates": self.dates,
+            "y_label": clip(self.y_label),
             "series": [{"name": clip(name), "values": pack(values)} for name, values in self.series.items()],
-            "bands": _packed_bands(self.bands), "threshold": number(self.threshold),
+            "bands": _packed_bands(self.bands),
+            "threshold": number(self.threshold),
             "spans": [[number(a, 10), number(b, 10), clip(label)] for a, b, label in self.spans],
             "events": [[number(when, 10), clip(label), *rest] for when, label, *rest in self.events],
         }
@@ -225,8 +244,11 @@ class Curves(Picture):
 
     def _fields(self) -> dict[str, Any]:
         return {
-            "x": pack(self.x, 7), "x_label": clip(self.x_label), "y_label": clip(self.y_label),
-            "log_x": bool(self.log_x), "bands": _packed_bands(self.bands),
+            "x": pack(self.x, 7),
+            "x_label": clip(self.x_label),
+            "y_label": clip(self.y_label),
+            "log_x": bool(self.log_x),
+            "bands": _packed_bands(self.bands),
             "series": [{"name": clip(name), "values": pack(values)} for name, values in self.series.items()],
             "marks": [[number(at), clip(label)] for at, label in self.marks],
         }
@@ -234,8 +256,11 @@ class Curves(Picture):
 
 def _days(values: np.ndarray) -> np.ndarray:
     """Days since 1970-01-01 (UTC), with the hours as a fraction."""
-    values = np.asarray([getattr(v, "to_datetime64", lambda v=v: v)() for v in values.tolist()]
-                        if values.dtype == object else values)
+    values = np.asarray(
+        [getattr(v, "to_datetime64", lambda v=v: v)() for v in values.tolist()]
+        if values.dtype == object
+        else values
+    )
     moments = values.astype("datetime64[us]")
     days = moments.astype(np.int64) / 86_400e6
     return np.where(np.isnat(moments), np.nan, days)
@@ -244,8 +269,10 @@ def _days(values: np.ndarray) -> np.ndarray:
 def _series(picture: Any, n: int) -> dict[str, np.ndarray]:
     if not isinstance(picture.series, Mapping):
         raise picture._refuse("series must map names to values", "pass {'name': values}")
-    return {str(name): picture._array(f"series {clip(name, 60)!r}", n, values=values)
-            for name, values in picture.series.items()}
+    return {
+        str(name): picture._array(f"series {clip(name, 60)!r}", n, values=values)
+        for name, values in picture.series.items()
+    }
 
 
 def _bands(picture: Any, n: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:

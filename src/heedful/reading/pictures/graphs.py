@@ -56,18 +56,26 @@ class Tokens(Picture):
         index = self._index("index", *lead, len(queries), None, upper=len(keys))
         if index is None:
             raise self._refuse("index is missing")
-        self._set(queries=queries, keys=keys, heads=heads, index=index,
-                  weight=self._array("weight", *index.shape, optional=False),
-                  contribution=self._array("contribution", *index.shape),
-                  columns=self._array("columns", *lead, len(keys)))
+        self._set(
+            queries=queries,
+            keys=keys,
+            heads=heads,
+            index=index,
+            weight=self._array("weight", *index.shape, optional=False),
+            contribution=self._array("contribution", *index.shape),
+            columns=self._array("columns", *lead, len(keys)),
+        )
 
     def _fields(self) -> dict[str, Any]:
         same = self.queries == self.keys
         return {
-            "queries": clips(self.queries), "keys": None if same else clips(self.keys),
+            "queries": clips(self.queries),
+            "keys": None if same else clips(self.keys),
             "heads": [{"axis": clip(axis), "names": clips(names)} for axis, names in self.heads.items()],
-            "index": pack(self.index), "weight": pack(self.weight),
-            "contribution": pack(self.contribution), "columns": pack(self.columns),
+            "index": pack(self.index),
+            "weight": pack(self.weight),
+            "contribution": pack(self.contribution),
+            "columns": pack(self.columns),
         }
 
 
@@ -113,16 +121,31 @@ class Network(Picture):
     def __post_init__(self) -> None:
         x = self._array("x", None, optional=False)
         n = len(x)
-        self._set(x=x, y=self._array("y", n, optional=False), values=self._array("values", n),
-                  size=self._array("size", n), labels=self._names("labels", n),
-                  groups=self._names("groups", n), edges=_edges(self, n))
+        self._set(
+            x=x,
+            y=self._array("y", n, optional=False),
+            values=self._array("values", n),
+            size=self._array("size", n),
+            labels=self._names("labels", n),
+            groups=self._names("groups", n),
+            edges=_edges(self, n),
+        )
 
     def _fields(self) -> dict[str, Any]:
         i, j, w = self.edges
         return {
-            "x": pack(self.x), "y": pack(self.y), "labels": clips(self.labels), "values": pack(self.values),
-            "groups": clips(self.groups), "size": pack(self.size), "i": pack(i), "j": pack(j), "w": pack(w),
-            "x_label": clip(self.x_label), "y_label": clip(self.y_label), "directed": bool(self.directed),
+            "x": pack(self.x),
+            "y": pack(self.y),
+            "labels": clips(self.labels),
+            "values": pack(self.values),
+            "groups": clips(self.groups),
+            "size": pack(self.size),
+            "i": pack(i),
+            "j": pack(j),
+            "w": pack(w),
+            "x_label": clip(self.x_label),
+            "y_label": clip(self.y_label),
+            "directed": bool(self.directed),
         }
 
 
@@ -160,12 +183,20 @@ class Arcs(Picture):
         if pairs is None or (pairs < 0).any():
             raise self._refuse("pairs holds a negative place")
         marks = self._array("marks", len(pairs))
-        self._set(labels=labels, pairs=pairs, weights=self._array("weights", len(pairs), optional=False),
-                  marks=None if marks is None else marks > 0)
+        self._set(
+            labels=labels,
+            pairs=pairs,
+            weights=self._array("weights", len(pairs), optional=False),
+            marks=None if marks is None else marks > 0,
+        )
 
     def _fields(self) -> dict[str, Any]:
-        return {"labels": clips(self.labels), "pairs": pack(self.pairs), "weights": pack(self.weights),
-                "marks": pack(self.marks)}
+        return {
+            "labels": clips(self.labels),
+            "pairs": pack(self.pairs),
+            "weights": pack(self.weights),
+            "marks": pack(self.marks),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,13 +241,24 @@ class Opinions(Picture):
         if int(self.steps) < 1:
             raise self._refuse(f"steps is {self.steps}, expected at least 1")
         edges = None if self.edges is None else _edges(self, len(opinions))[:2]
-        self._set(opinions=opinions, edges=edges, tau=float(self.tau), steps=int(self.steps),
-                  groups=self._names("groups", len(opinions)))
+        self._set(
+            opinions=opinions,
+            edges=edges,
+            tau=float(self.tau),
+            steps=int(self.steps),
+            groups=self._names("groups", len(opinions)),
+        )
 
     def _fields(self) -> dict[str, Any]:
         i, j = self.edges or (None, None)
-        return {"opinions": pack(self.opinions), "i": pack(i), "j": pack(j), "tau": number(self.tau),
-                "steps": self.steps, "groups": clips(self.groups)}
+        return {
+            "opinions": pack(self.opinions),
+            "i": pack(i),
+            "j": pack(j),
+            "tau": number(self.tau),
+            "steps": self.steps,
+            "groups": clips(self.groups),
+        }
 
 
 def _edges(picture: Any, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

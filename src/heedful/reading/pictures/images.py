@@ -54,8 +54,12 @@ class Matrix(Picture):
     def _fields(self) -> dict[str, Any]:
         marks = None if self.marks is None else pack(np.argwhere(self.marks))
         return {
-            "values": pack(self.values), "rows": clips(self.rows), "columns": clips(self.columns),
-            "signed": bool(self.signed), "marks": marks, "row_label": clip(self.row_label),
+            "values": pack(self.values),
+            "rows": clips(self.rows),
+            "columns": clips(self.columns),
+            "signed": bool(self.signed),
+            "marks": marks,
+            "row_label": clip(self.row_label),
             "column_label": clip(self.column_label),
         }
 
@@ -99,18 +103,26 @@ class Slice(Picture):
 
     def __post_init__(self) -> None:
         image = self._array("image", None, None, optional=False)
-        outlines = {str(name): self._array(f"outline {clip(name, 60)!r}", *image.shape, values=mask) > 0
-                    for name, mask in (self.outlines or {}).items()}
+        outlines = {
+            str(name): self._array(f"outline {clip(name, 60)!r}", *image.shape, values=mask) > 0
+            for name, mask in (self.outlines or {}).items()
+        }
         window = spread(image) if self.window is None else (float(self.window[0]), float(self.window[1]))
-        self._set(image=image, overlay=self._array("overlay", *image.shape), outlines=outlines, window=window,
-                  sources=self._check_sources(image.shape))
+        self._set(
+            image=image,
+            overlay=self._array("overlay", *image.shape),
+            outlines=outlines,
+            window=window,
+            sources=self._check_sources(image.shape),
+        )
 
     def _check_sources(self, shape: tuple[int, ...]) -> dict[str, np.ndarray] | None:
         if self.sources is None:
             return None
         if not {"pixel", "source", "weight"} <= set(self.sources):
-            raise self._refuse(f"sources has {sorted(self.sources)}",
-                               "give pixel (P, 2), source (P, k, 2), weight (P, k)")
+            raise self._refuse(
+                f"sources has {sorted(self.sources)}", "give pixel (P, 2), source (P, k, 2), weight (P, k)"
+            )
         upper = max(shape)
         pixel = self._index("sources pixel", None, 2, upper=upper, values=self.sources["pixel"])
         given = self.sources["source"]
@@ -130,10 +142,15 @@ class Slice(Picture):
             shown = shrink(self.overlay, step)
             overlay = quantise(shown, *_range(shown))
         return {
-            "image": quantise(shrink(self.image, step), *self.window), "overlay": overlay, "step": step,
-            "overlay_label": clip(self.overlay_label), "shape": list(self.image.shape),
-            "outlines": [{"name": clip(name), "runs": runs(shrink(mask.astype(float), step) >= 0.5)}
-                         for name, mask in self.outlines.items()],
+            "image": quantise(shrink(self.image, step), *self.window),
+            "overlay": overlay,
+            "step": step,
+            "overlay_label": clip(self.overlay_label),
+            "shape": list(self.image.shape),
+            "outlines": [
+                {"name": clip(name), "runs": runs(shrink(mask.astype(float), step) >= 0.5)}
+                for name, mask in self.outlines.items()
+            ],
             "sources": None if self.sources is None else {k: pack(v) for k, v in self.sources.items()},
         }
 
@@ -169,10 +186,13 @@ class Swipe(Picture):
     def __post_init__(self) -> None:
         left, right = self._image("left"), self._image("right")
         if left.shape[:2] != right.shape[:2]:
-            raise self._refuse(f"left is {left.shape[:2]} and right is {right.shape[:2]} pixels",
-                               "bring both to one grid")
-        layers = {str(name): self._array(f"layer {clip(name, 60)!r}", *left.shape[:2], values=values)
-                  for name, values in (self.layers or {}).items()}
+            raise self._refuse(
+                f"left is {left.shape[:2]} and right is {right.shape[:2]} pixels", "bring both to one grid"
+            )
+        layers = {
+            str(name): self._array(f"layer {clip(name, 60)!r}", *left.shape[:2], values=values)
+            for name, values in (self.layers or {}).items()
+        }
         self._set(left=left, right=right, layers=layers)
 
     def _image(self, name: str) -> np.ndarray:
@@ -190,10 +210,15 @@ class Swipe(Picture):
             return quantise(small, *(spread(small) if image.ndim == 2 else (0.0, 1.0)))
 
         return {
-            "left": shown(self.left), "right": shown(self.right), "step": step,
-            "left_label": clip(self.left_label), "right_label": clip(self.right_label),
-            "layers": [{"name": clip(name), "values": quantise(shrink(values, step), *_range(values))}
-                       for name, values in self.layers.items()],
+            "left": shown(self.left),
+            "right": shown(self.right),
+            "step": step,
+            "left_label": clip(self.left_label),
+            "right_label": clip(self.right_label),
+            "layers": [
+                {"name": clip(name), "values": quantise(shrink(values, step), *_range(values))}
+                for name, values in self.layers.items()
+            ],
         }
 
 
