@@ -45,6 +45,8 @@ class Asked:
         tau, HU^2.
     base : array, shape (H, W)
         The kriging part of the fill, HU.
+    owner : int array, shape (H, W)
+        The tile that filled each hidden pixel; -1 elsewhere.
     """
 
     fill: np.ndarray
@@ -54,6 +56,7 @@ class Asked:
     score: np.ndarray
     temperature: np.ndarray
     base: np.ndarray
+    owner: np.ndarray
 
 
 def attend_patches(
@@ -114,6 +117,7 @@ def attend_patches(
     count = min(top, len(bank))
     n, side, m = geometry.window, geometry.tile, geometry.margin
     fill, base = np.pad(image, n), np.zeros(np.add(image.shape, 2 * n))
+    owner = np.full(fill.shape, -1)
     known = np.pad((~hidden).astype(float), n)
     source = np.zeros((len(tiles), count, 2), int)
     score, temperature = np.full((len(tiles), count), -np.inf), np.zeros(len(tiles))
@@ -150,9 +154,9 @@ def attend_patches(
             place = (slice(r[j] + m, r[j] + m + side), slice(c[j] + m, c[j] + m + side))
             new = known[place] == 0
             fill[place][new], base[place][new] = values[j][new], ground[j][new]
-            known[place][new] = FILLED
+            known[place][new], owner[place][new] = FILLED, which[j]
     inner = (slice(n, -n), slice(n, -n))
-    return Asked(fill[inner], tiles, geometry, source, score, temperature, base[inner])
+    return Asked(fill[inner], tiles, geometry, source, score, temperature, base[inner], owner[inner])
 
 
 def _decay(geometry):

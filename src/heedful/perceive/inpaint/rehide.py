@@ -230,16 +230,10 @@ def summarise(gathered, level: float = 0.9) -> Calibration:
         depth.append(deep)
         squares.append((np.clip(truth, -1000, 1000) - np.clip(fill, -1000, 1000)) ** 2)
     z, depth = np.concatenate(z), np.concatenate(depth)
-    where = np.digitize(depth, BINS)
-    counts = np.bincount(where, minlength=len(BINS) + 1)
-    pooled = _quantile(z, level)
-    split = counts[counts > 0].min() >= 100
-    quantiles = [
-        _quantile(z[where == b], level) if split and counts[b] else pooled for b in range(len(BINS) + 1)
-    ]
+    quantiles = by_depth(z, depth, level)
     return Calibration(
         fit_weights(G.mean(0)),
-        np.array(quantiles),
+        quantiles,
         len(z),
         len(gathered),
         np.sqrt(np.mean([np.diag(g) for g in G], axis=0)),
@@ -250,3 +244,13 @@ def summarise(gathered, level: float = 0.9) -> Calibration:
 def _quantile(z, level):
     """The conformal quantile: the ceil((n + 1) level)-th smallest."""
     return float(np.sort(z)[min(int(np.ceil((len(z) + 1) * level)), len(z)) - 1])
+
+
+def by_depth(z, depth, level):
+    """Quantiles of |error| over its expected size, by depth in the hole; pooled where pixels are few."""
+    where = np.digitize(depth, BINS)
+    counts = np.bincount(where, minlength=len(BINS) + 1)
+    pooled, split = _quantile(z, level), counts[counts > 0].min() >= 100
+    return np.array(
+        [_quantile(z[where == b], level) if split and counts[b] else pooled for b in range(len(BINS) + 1)]
+    )

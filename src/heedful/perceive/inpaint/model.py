@@ -1,0 +1,376 @@
+"""Fill what is hidden in a CT volume, with an interval and the sources of every voxel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from sklearn.base import BaseEstimator
+
+from ...errors import InputError
+from . import mix, provenance, rehide, volume
+from .patches import attend_patches
+
+METHODS = ("mix", "attention", "plain")
+SHIPPED_SPREAD = {0.9: (1.9, 2.0, 2.0)}  # quantiles of |error| / spread in volumes, developer slices
+
+
+@dataclass(frozen=True)
+class Part:
+    """One piece of a fill: a slice's holes filled in the plane, or one region filled from its neighbours.
+
+    Parameters
+    ----------
+    z : int
+    hidden : bool array, shape (H, W)
+    route : str
+        "slice", "volume" or "mean" (no source could be found).
+    value, low, high : array, shape (P,)
+        HU in row order.
+    sources : Sources or None
+    attention : array, shape (P,)
+        What attention alone says, HU; in volumes its correction.
+    share : float
+        Attention's weight in the fill.
+    calibration : Calibration
+    """
+
+    z: int
+    hidden: np.ndarray
+    route: str
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    sources: provenance.Sources | None
+    attention: np.ndarray
+    share: float
+    calibration: rehide.Calibration
+
+
+@dataclass(frozen=True)
+class Filling:
+    """A filled volume.
+
+    Parameters
+    ----------
+    hu : array, shape (Z, H, W)
+        HU; visible voxels are exactly as given.
+    low, high : array, shape (Z, H, W)
+        The interval at the hidden voxels, HU; NaN elsewhere.
+    hidden : bool array, shape (Z, H, W)
+    parts : tuple of Part
+    notes : tuple of str
+    level : float
+    """
+
+    hu: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    hidden: np.ndarray
+    parts: tuple[Part, ...]
+    notes: tuple[str, ...] = ()
+    level: float = 0.9
+
+    def table(self, top: int = 8):
+        """A DataFrame of every filled voxel: place, fill, interval, effective and ``top`` sources."""
+        import pandas as pd
+
+        frames = []
+        for part in self.parts:
+            at = np.argwhere(part.hidden)
+            frame = {
+                "z": np.full(len(at), part.z),
+                "y": at[:, 0],
+                "x": at[:, 1],
+                "HU": part.value,
+                "low": part.low,
+                "high": part.high,
+                "route": part.route,
+            }
+            if part.sources is not None:
+                place, weight, effective = part.sources.read(top)
+                frame["effective sources"] = effective
+                for s in range(place.shape[1]):
+                    frame |= {
+                        f"source {s + 1} y": place[:, s, 0],
+                        f"source {s + 1} x": place[:, s, 1],
+                        f"weight {s + 1}": weight[:, s],
+                    }
+            frames.append(pd.DataFrame(frame))
+        return pd.concat(frames, ignore_index=True)
+
+
+class Inpainter(BaseEstimator):
+    """Fill hidden voxels of a CT volume from visible ones.
+
+    Within a slice the fill is a convex mix of six reconstructions, one of them attention over patches; where
+    neighbouring slices are visible it is a robust local regression on them, corrected by attention.
+    ``fit`` learns the mix's weights and the interval's width on the scan itself, by hiding look-alike places.
+
+    Parameters
+    ----------
+    method : str
+        "mix"; "attention" (patches on a kriging base alone); "plain" (one softmax over patches, read
+        directly: the idea in its plainest form).
+    calibrate : bool
+        Learn weights and interval by re-hiding in ``fit``; else the shipped ones are used.
+    level : float
+        Wanted coverage of the interval; only 0.9 is shipped, others need ``calibrate``.
+    rehidings : int
+    in_plane : bool
+        Fill each slice by itself even where its neighbours are visible.
+    seed : int
+
+    Attributes
+    ----------
+    calibration_ : dict of int to Calibration
+        For each damaged slice.
+
+    Examples
+    --------
+    >>> from heedful.perceive.inpaint.holes import phantom
+    >>> truth, _ = phantom(seed=0, size=96); hidden = np.zeros(truth.shape, bool)
+    >>> hidden[0, 40:52, 40:52] = True
+    >>> filling = Inpainter().fit_predict(truth, hidden)
+    >>> bool((filling.hu == truth)[~hidden].all()), bool(np.abs(filling.hu - truth)[hidden].mean() < 40)
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        method: str = "mix",
+        calibrate: bool = False,
+        level: float = 0.9,
+        rehidings: int = 4,
+        in_plane: bool = False,
+        seed: int = 0,
+    ):
+        self.method = method
+        self.calibrate = calibrate
+        self.level = level
+        self.rehidings = rehidings
+        self.in_plane = in_plane
+        self.seed = seed
+
+    def fit(self, hu, hidden, progress=None):
+        """Learn from the scan's own visible places what fills best and how far it errs.
+
+        Parameters
+        ----------
+        hu : array, shape (Z, H, W) or (H, W)
+        hidden : bool array, same shape
+        progress : callable, optional
+            Called after each re-hiding.
+        """
+        hu, hidden = check(hu, hidden)
+        self._check_params()
+        self.calibration_ = {}
+        if self.calibrate:
+            start, closed, _ = readable(hu, hidden)
+            rough = self._fill(start, hidden, closed, {})
+            filled = start.copy()
+            for part in rough:
+                filled[part.z][part.hidden] = part.value
+            for z in np.flatnonzero(hidden.any((1, 2))):
+                self.calibration_[int(z)] = self._calibrate(filled, hidden, closed, rough, int(z), progress)
+        return self
+
+    def predict(self, hu, hidden) -> Filling:
+        """Fill the hidden voxels.
+
+        Parameters
+        ----------
+        hu : array, shape (Z, H, W) or (H, W)
+            HU of any number type; visible voxels come back as they are.
+        hidden : bool array, same shape
+
+        Returns
+        -------
+        Filling
+        """
+        hu, hidden = check(hu, hidden)
+        self._check_params()
+        start, closed, notes = readable(hu, hidden)
+        parts = self._fill(start, hidden, closed, getattr(self, "calibration_", {}))
+        out = np.array(hu, float)
+        low, high = np.full(hu.shape, np.nan), np.full(hu.shape, np.nan)
+        for part in parts:
+            out[part.z][part.hidden] = part.value
+            low[part.z][part.hidden], high[part.z][part.hidden] = part.low, part.high
+        missing = sum(int(p.hidden.sum()) for p in parts if p.sources is None)
+        if missing:
+            notes = (*notes, f"{missing} voxels have no source: no window of their slice is wholly visible")
+        if self.calibrate and any(p.calibration.pixels == 0 for p in parts):
+            notes = (
+                *notes,
+                "a slice had no room to re-hide its holes: shipped weights and interval are used there",
+            )
+        return Filling(out, low, high, hidden, tuple(parts), tuple(notes), self.level)
+
+    def fit_predict(self, hu, hidden, progress=None) -> Filling:
+        """``fit`` and ``predict`` on the same scan, which is how it is meant to be used."""
+        return self.fit(hu, hidden, progress).predict(hu, hidden)
+
+    def _check_params(self):
+        if self.method not in METHODS:
+            raise InputError(f"method is {self.method!r}, one of {', '.join(METHODS)} is expected")
+        if not 0.5 <= self.level < 1:
+            raise InputError(f"level is {self.level}, 0.5 to below 1 is expected")
+        if self.level != 0.9 and not self.calibrate:
+            raise InputError(f"no {self.level:.0%} interval is shipped", remedy="calibrate on the scan")
+        if self.rehidings < 1:
+            raise InputError(f"rehidings is {self.rehidings}, at least 1 is expected")
+
+    def _fill(self, hu, hidden, closed, calibrations):
+        """All parts: first what the neighbouring slices know, then the rest of each slice in its plane."""
+        parts, start = [], hu
+        for z in np.flatnonzero(hidden.any((1, 2))).tolist():
+            flat = np.zeros(hidden.shape[1:], bool)
+            image = start[z].copy()
+            cal = calibrations.get(z)
+            if self.method != "mix" or self.in_plane:
+                flat = hidden[z].copy()
+            else:
+                for region in volume.regions(hidden[z]):
+                    offsets = volume.taps(closed, z, region)
+                    if offsets:
+                        part = self._from_neighbours(start, closed, z, region, offsets, cal)
+                        image[region] = part.value
+                        parts.append(part)
+                    else:
+                        flat |= region
+            if flat.any():
+                parts.append(self._in_plane(image, flat, closed[z] & ~flat, z, cal))
+        return parts
+
+    def _from_neighbours(self, hu, hidden, z, region, offsets, cal):
+        done = volume.fill_region(hu, hidden, z, region, offsets)
+        quantiles = SHIPPED_SPREAD.get(self.level, (np.nan,) * 3) if cal is None else cal.quantiles
+        cal = cal or rehide.Calibration(mix.shipped(), np.array(quantiles, float))
+        wide = _at_depth(quantiles, region) * done.spread
+        found = np.isfinite(done.score).any(1).all()
+        return Part(
+            z,
+            region,
+            "volume",
+            done.fill,
+            done.fill - wide,
+            done.fill + wide,
+            provenance.of_neighbours(done) if found else None,
+            done.fill - done.ridge,
+            volume.SHARES[0],
+            cal,
+        )
+
+    def _in_plane(self, image, flat, avoid, z, cal):
+        cal = cal or rehide.shipped(self.level)
+        fills, asked = mix.experts(image, flat, avoid=avoid, seed=self.seed)
+        if self.method == "mix":
+            value = mix.combine(fills, cal.weights)
+        else:
+            plain = self.method == "plain"
+            asked = attend_patches(
+                np.clip(image, mix.LOW, mix.HIGH), flat, avoid=avoid, plain=plain, seed=self.seed
+            )
+            if asked is None:
+                raise InputError(
+                    f"slice {z}: no window of it is wholly visible, attention has no source",
+                    remedy="use the mix",
+                )
+            value = np.clip(asked.fill[flat], mix.LOW, mix.HIGH)
+        wide = _at_depth(cal.quantiles, flat) * mix.disagreement(fills, value)
+        at = mix.EXPERTS.index("attention")
+        share = 1.0 if self.method != "mix" else float(cal.weights[at])
+        return Part(
+            z,
+            flat,
+            "slice",
+            value,
+            value - wide,
+            value + wide,
+            None if asked is None else provenance.of_patches(asked, image, flat),
+            fills[at] if self.method == "mix" else value,
+            0.0 if asked is None else share,
+            cal,
+        )
+
+    def _calibrate(self, filled, hidden, closed, rough, z, progress):
+        """Re-hide the slice's holes; the way they are filled there is the way they are filled here."""
+        own = [part for part in rough if part.z == z]
+        if any(part.route == "slice" for part in own):
+            flat = np.logical_or.reduce([part.hidden for part in own if part.route == "slice"])
+            return rehide.calibrate(
+                filled[z], flat, level=self.level, rounds=self.rehidings, seed=self.seed, progress=progress
+            )
+        rng = np.random.default_rng(self.seed)
+        used, z_scores, depth = np.zeros(hidden.shape[1:], bool), [], []
+        for _ in range(self.rehidings):
+            again = rehide.look_alike(filled[z], hidden[z], used, rng)
+            used |= again
+            both = closed.copy()
+            both[z] |= again
+            for region in volume.regions(again):
+                if offsets := volume.taps(both, z, region):
+                    done = volume.fill_region(filled, both, z, region, offsets)
+                    z_scores.append(np.abs(filled[z][region] - done.fill) / done.spread)
+                    depth.append(ndimage.distance_transform_edt(region)[region])
+            if progress:
+                progress()
+        if not z_scores:
+            return rehide.Calibration(mix.shipped(), np.array(SHIPPED_SPREAD.get(self.level, (np.nan,) * 3)))
+        quantiles = rehide.by_depth(np.concatenate(z_scores), np.concatenate(depth), self.level)
+        return rehide.Calibration(mix.shipped(), quantiles, sum(map(len, z_scores)), self.rehidings)
+
+
+def _at_depth(quantiles, region):
+    """Each hidden pixel's quantile, by its depth in the hole: (P,)."""
+    depth = ndimage.distance_transform_edt(region)[region]
+    return np.asarray(quantiles)[np.digitize(depth, rehide.BINS)]
+
+
+def check(hu, hidden):
+    """Volume and mask as (Z, H, W) float and bool, or an InputError in the user's words."""
+    hu, hidden = np.asarray(hu), np.asarray(hidden)
+    if hu.ndim == 2:
+        hu, hidden = hu[None], hidden[None] if hidden.ndim == 2 else hidden
+    if hu.ndim != 3 or hu.dtype.kind not in "iuf":
+        raise InputError(f"the scan is {hu.dtype} {hu.shape}, HU (Z, H, W) are expected")
+    if hidden.shape != hu.shape:
+        raise InputError(f"the mask is {hidden.shape}, the scan {hu.shape}", remedy="draw it on this scan")
+    hidden = hidden != 0
+    if not hidden.any():
+        raise InputError("the mask hides nothing", remedy="mark what is to be filled with 1")
+    if hidden.all():
+        raise InputError("everything is masked; nothing is left to fill from", remedy="unmask what is good")
+    whole = np.flatnonzero(hidden.all((1, 2)))
+    if len(whole):
+        raise InputError(
+            f"slice {whole[0]} is wholly masked; a slice is not made up",
+            remedy="leave part of it visible, or interpolate slices with another tool",
+        )
+    return hu.astype(float), hidden
+
+
+def readable(hu, hidden):
+    """The volume as it may be read: numbers that are not finite replaced by their nearest neighbour's.
+
+    Returns
+    -------
+    hu : array, shape (Z, H, W)
+    closed : bool array, shape (Z, H, W)
+        What must not serve as a source: hidden, or not a number.
+    notes : tuple of str
+    """
+    bad = ~np.isfinite(hu) & ~hidden
+    if not bad.any():
+        return np.where(hidden, 0.0, hu), hidden, ()
+    start = np.where(hidden | bad, 0.0, hu)
+    for z in np.flatnonzero(bad.any((1, 2))):
+        closed = bad[z] | hidden[z]
+        if closed.all():
+            raise InputError(f"slice {z} has no finite visible voxel")
+        nearest = ndimage.distance_transform_edt(closed, return_distances=False, return_indices=True)
+        start[z][bad[z]] = start[z][tuple(nearest)][bad[z]]
+    note = f"{int(bad.sum())} visible voxels are not finite: kept as they are, read as their neighbours"
+    return start, hidden | bad, (note,)
