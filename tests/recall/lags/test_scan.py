@@ -26,10 +26,15 @@ def test_planted_links_are_found(kind):
 
 
 def test_null_panels_keep_their_level():
-    p = np.concatenate([
-        LagScan(5).fit(planted("null", seed=200 + s).values).p_matrix[~np.eye(5, dtype=bool)][:, 1:].ravel()
-        for s in range(25)
-    ])
+    p = np.concatenate(
+        [
+            LagScan(5)
+            .fit(planted("null", seed=200 + s).values)
+            .p_matrix[~np.eye(5, dtype=bool)][:, 1:]
+            .ravel()
+            for s in range(25)
+        ]
+    )
     assert abs((p < 0.05).mean() - 0.05) < 0.025
     assert (p < 0.001).mean() < 0.006
 
@@ -85,7 +90,9 @@ def test_masked_rows_equal_leaving_those_rows_out_of_the_sums():
     d = tokens.phi[9:10, 0, inside].T
     d = d - base @ np.linalg.lstsq(base, d, rcond=None)[0]
     c.beta = 0.0
-    assert c.blocks()[0][9, 0] ** 2 == pytest.approx(((d[:, 0] @ c.e[inside]) ** 2) / (d[:, 0] @ d[:, 0]), rel=1e-4)
+    assert c.blocks()[0][9, 0] ** 2 == pytest.approx(
+        ((d[:, 0] @ c.e[inside]) ** 2) / (d[:, 0] @ d[:, 0]), rel=1e-4
+    )
 
 
 def test_missing_values_keep_lags_in_time():
@@ -140,23 +147,26 @@ def test_ties_and_two_valued_series_are_scanned():
     assert np.isfinite(LagScan(4).fit(x).p_matrix).all()
 
 
-@pytest.mark.parametrize(("spoil", "words"), [
-    (lambda x: (x, {"max_lag": 60}), "a fifth of the length"),
-    (lambda x: (x, {"max_lag": 0}), "max_lag 0"),
-    (lambda x: (x, {"alpha": 2.0}), "alpha"),
-    (lambda x: (x, {"method": "magic"}), "method"),
-    (lambda x: (np.where(np.arange(5) == 2, 7.0, x), {}), "constant"),
-    (lambda x: (np.where(np.arange(5) == 2, np.nan, x), {}), "no value at all"),
-    (lambda x: (np.where(np.arange(300)[:, None] == 4, np.inf, x), {}), "row 4"),
-    (lambda x: (x[:, :1], {}), "at least two"),
-    (lambda x: (x[:20], {"max_lag": 2}), "40 are needed"),
-    (lambda x: (x[0], {}), "axes"),
-    (lambda x: ([["a", "b"]] * 60, {}), "not all numbers"),
-    (lambda x: (pd.DataFrame(x).assign(town="Oslo"), {}), "town"),
-    (lambda x: (pd.DataFrame(x, index=[0, *range(299)]), {}), "twice"),
-    (lambda x: (pd.DataFrame(x, index=[1, 0, *range(2, 300)]), {}), "fall back"),
-    (lambda x: (pd.DataFrame(x, index=np.cumsum(1 + np.arange(300) % 3 / 3.3)), {}), "regular clock"),
-])
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda x: (x, {"max_lag": 60}), "a fifth of the length"),
+        (lambda x: (x, {"max_lag": 0}), "max_lag 0"),
+        (lambda x: (x, {"alpha": 2.0}), "alpha"),
+        (lambda x: (x, {"method": "magic"}), "method"),
+        (lambda x: (np.where(np.arange(5) == 2, 7.0, x), {}), "constant"),
+        (lambda x: (np.where(np.arange(5) == 2, np.nan, x), {}), "no value at all"),
+        (lambda x: (np.where(np.arange(300)[:, None] == 4, np.inf, x), {}), "row 4"),
+        (lambda x: (x[:, :1], {}), "at least two"),
+        (lambda x: (x[:20], {"max_lag": 2}), "40 are needed"),
+        (lambda x: (x[0], {}), "axes"),
+        (lambda x: ([["a", "b"]] * 60, {}), "not all numbers"),
+        (lambda x: (pd.DataFrame(x).assign(town="Oslo"), {}), "town"),
+        (lambda x: (pd.DataFrame(x, index=[0, *range(299)]), {}), "twice"),
+        (lambda x: (pd.DataFrame(x, index=[1, 0, *range(2, 300)]), {}), "fall back"),
+        (lambda x: (pd.DataFrame(x, index=np.cumsum(1 + np.arange(300) % 3 / 3.3)), {}), "regular clock"),
+    ],
+)
 def test_bad_input_is_refused_in_words(spoil, words):
     x, options = spoil(planted("linear", seed=0).values)
     with pytest.raises(InputError, match=words):

@@ -7,8 +7,13 @@ that i at t - tau drives j at t.
 from importlib import import_module
 
 _HOMES = {
-    "LagScan": "model", "Panel": "tokens", "panel": "tokens", "planted": "synthetic", "Planted": "synthetic",
-    "PlainAttention": "plain", "demo": "demo",
+    "LagScan": "model",
+    "Panel": "tokens",
+    "panel": "tokens",
+    "planted": "synthetic",
+    "Planted": "synthetic",
+    "PlainAttention": "plain",
+    "demo": "demo",
 }
 __all__ = ["LagScan", "Panel", "PlainAttention", "Planted", "demo", "panel", "planted"]
 

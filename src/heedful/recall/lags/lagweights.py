@@ -38,7 +38,11 @@ def swap_scores(tokens: Tokens, scan: TargetScan, source: int, target: int, lag:
         z, _, _ = c.blocks(mine)
         share = (z[:, : int(scan.size[token])] ** 2).sum(-1) / c.ee
     gain = -0.5 * c.rows.n * np.log1p(-np.minimum(share, 1 - 1e-12))
-    taken = [p - source * L for term in rest for p in (term.token, term.other)
-             if p is not None and p // L == source and term.other is None]
+    taken = [
+        p - source * L
+        for term in rest
+        for p in (term.token, term.other)
+        if p is not None and p // L == source and term.other is None
+    ]
     gain[taken] = -np.inf
     return gain

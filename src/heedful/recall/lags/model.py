@@ -7,8 +7,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from heedful.errors import InputError
-
+from ...errors import InputError
 from .lagweights import swap_scores
 from .scan import Tokens
 from .select import benjamini_hochberg, scan_target
@@ -51,7 +50,7 @@ class LagScan(BaseEstimator):
         raise the bar's share for all others, and any calibrated test then makes a false cross link in a
         fifth of panels.
     links, self_links, products_found : DataFrame
-        Tidy; ``links`` holds source, target, lag, p, q, value, low, high (95 % lag interval), shape, partner.
+        Tidy; source, target, lag, p, q, value, low, high (95 % lag interval), weight, shape, partner.
     names : list of str
     notes : list of str
         Repairs and limits, counted.
@@ -64,8 +63,8 @@ class LagScan(BaseEstimator):
     Notes
     -----
     A strongly autocorrelated driver at lag 3 also predicts at lags 2 and 4: the link is found, its exact lag
-    less surely. Read the lag interval, not the lag, where own-lag coefficients pass .8. A hidden common driver
-    makes links that are not there, here as in every method of this kind.
+    less surely. Read the lag interval, not the lag, where own-lag coefficients pass .8. A hidden common
+    driver makes links that are not there, here as in every method of this kind.
 
     Source: score tests with selected drivers; Mehler's expansion of exp(qk); Kendall (1954) for the bias of
     the own-lag coefficient; Benjamini and Hochberg (1995).
@@ -79,9 +78,22 @@ class LagScan(BaseEstimator):
     (5, 5)
     """
 
-    def __init__(self, max_lag: int = 5, alpha: float = 0.05, *, products: bool = True, method: str = "scan",
-                 seed: int = 0):
-        self.max_lag, self.alpha, self.products, self.method, self.seed = max_lag, alpha, products, method, seed
+    def __init__(
+        self,
+        max_lag: int = 5,
+        alpha: float = 0.05,
+        *,
+        products: bool = True,
+        method: str = "scan",
+        seed: int = 0,
+    ):
+        self.max_lag, self.alpha, self.products, self.method, self.seed = (
+            max_lag,
+            alpha,
+            products,
+            method,
+            seed,
+        )
 
     def fit(self, X, y=None, *, progress=None) -> LagScan:
         """Scan a panel.
@@ -133,15 +145,20 @@ class LagScan(BaseEstimator):
             graph[family, 1:] = benjamini_hochberg(np.nan_to_num(lagged, nan=1.0), alpha)
         return graph
 
+    def lag_scores(self, source: int, target: int, lag: int) -> np.ndarray:
+        """Log-likelihood gain (max_lag,) of a link at each lag instead; -inf at lags held by other terms."""
+        key = (source, target, lag)
+        if key not in self.swap_scores_:
+            self.swap_scores_[key] = swap_scores(self.tokens_, self.scans_[target], source, target, lag)
+        return self.swap_scores_[key]
+
     def lag_attention(self, source: int, target: int, lag: int) -> np.ndarray:
         """Weights (max_lag,) over the lags of one source: how well the link would stand at each lag instead.
 
         A softmax of the log-likelihood of moving the link: with a flat prior, the posterior of its lag.
+        `reading.lag_weights` gives those of all links as one `Weights`.
         """
-        key = (source, target, lag)
-        if key not in self.swap_scores_:
-            self.swap_scores_[key] = swap_scores(self.tokens_, self.scans_[target], source, target, lag)
-        score = self.swap_scores_[key]
+        score = self.lag_scores(source, target, lag)
         weight = np.exp(score - score.max())
         return weight / weight.sum()
 
@@ -159,17 +176,24 @@ class LagScan(BaseEstimator):
         if int(self.max_lag) != self.max_lag or self.max_lag < 1:
             raise InputError(f"max_lag {self.max_lag}; expected a whole number of steps, at least 1")
         if self.max_lag >= T / 5:
-            raise InputError(f"max_lag {self.max_lag} of {T} times; it must stay below a fifth of the length "
-                             f"({T / 5:g})", remedy="lower max_lag or give a longer panel")
+            raise InputError(
+                f"max_lag {self.max_lag} of {T} times; it must stay below a fifth of the length ({T / 5:g})",
+                remedy="lower max_lag or give a longer panel",
+            )
         if T - self.max_lag < 40:
-            raise InputError(f"{T} times leave {T - self.max_lag} rows after {self.max_lag} lags; 40 are needed")
+            raise InputError(
+                f"{T} times leave {T - self.max_lag} rows after {self.max_lag} lags; 40 are needed"
+            )
 
     def _check_rows(self, tokens: Tokens) -> None:
         for j, name in enumerate(self.names):
             rows = int((tokens.y_seen[j] & tokens.own_seen[j]).sum())
             if rows < 40:
-                raise InputError(f"series {name!r} has {rows} rows where it and its value one step before are "
-                                 "both seen; 40 are needed", remedy="drop the series")
+                raise InputError(
+                    f"series {name!r} has {rows} rows where it and its value one step before are "
+                    "both seen; 40 are needed",
+                    remedy="drop the series",
+                )
 
     def _tables(self) -> None:
         N, L = len(self.names), self.max_lag
@@ -186,10 +210,20 @@ class LagScan(BaseEstimator):
             low, high = lag_interval(weight, lag)
             through = int(scan.through[token])
             record = {
-                "source": self.names[i], "target": self.names[j], "lag": int(lag), "p": self.p_matrix[i, j, lag],
-                "q": q[i, j, lag], "value": self.val_matrix[i, j, lag], "low": low, "high": high,
-                "weight": weight[lag - 1], "shape": ("product" if through >= 0 else
-                                                      {1: "linear", 2: "curved"}.get(int(scan.size[token]), "nonlinear")),
+                "source": self.names[i],
+                "target": self.names[j],
+                "lag": int(lag),
+                "p": self.p_matrix[i, j, lag],
+                "q": q[i, j, lag],
+                "value": self.val_matrix[i, j, lag],
+                "low": low,
+                "high": high,
+                "weight": weight[lag - 1],
+                "shape": (
+                    "product"
+                    if through >= 0
+                    else {1: "linear", 2: "curved"}.get(int(scan.size[token]), "nonlinear")
+                ),
                 "partner": "" if through < 0 else f"{self.names[through // L]} (lag {through % L + 1})",
             }
             (own if i == j else rows).append(record)
@@ -197,12 +231,21 @@ class LagScan(BaseEstimator):
         self.links = pd.DataFrame(rows, columns=columns).sort_values("p", ignore_index=True)
         self.self_links = pd.DataFrame(own, columns=columns).sort_values("p", ignore_index=True)
         found = [
-            {"target": self.names[j], "driver": self.names[a // L], "lag": a % L + 1, "other": self.names[b // L],
-             "other_lag": b % L + 1, "p": p, "value": r}
-            for j, scan in enumerate(self.scans_) for a, b, p, r in scan.products
+            {
+                "target": self.names[j],
+                "driver": self.names[a // L],
+                "lag": a % L + 1,
+                "other": self.names[b // L],
+                "other_lag": b % L + 1,
+                "p": p,
+                "value": r,
+            }
+            for j, scan in enumerate(self.scans_)
+            for a, b, p, r in scan.products
         ]
         self.products_found = pd.DataFrame(
-            found, columns=["target", "driver", "lag", "other", "other_lag", "p", "value"])
+            found, columns=["target", "driver", "lag", "other", "other_lag", "p", "value"]
+        )
 
 
 def lag_interval(weight: np.ndarray, lag: int, level: float = 0.95) -> tuple[int, int]:

@@ -45,7 +45,9 @@ class Tokens:
         lags = np.arange(1, L + 1)
         rows = np.arange(L, T)[None, :] - lags[:, None]  # (L, n)
         v = hermite(np.clip(z, -CLIP, CLIP)) * seen[..., None]  # (T, N, K)
-        phi = np.ascontiguousarray(v.transpose(1, 2, 0)[:, :, rows].transpose(0, 2, 1, 3)).reshape(self.P, K, n)
+        phi = np.ascontiguousarray(v.transpose(1, 2, 0)[:, :, rows].transpose(0, 2, 1, 3)).reshape(
+            self.P, K, n
+        )
         there = seen.T[:, rows].reshape(self.P, n)
         count = np.maximum(there.sum(-1), 1)
         phi -= (phi.sum(-1) / count[:, None])[..., None]
@@ -192,7 +194,9 @@ class Context:
             return e
         return e / np.sqrt(np.clip(1 + (h @ v) / hh * h, 0.2, 8.0))
 
-    def blocks(self, tokens: np.ndarray | None = None, start: int = 0) -> tuple[np.ndarray, np.ndarray, float]:
+    def blocks(
+        self, tokens: np.ndarray | None = None, start: int = 0
+    ) -> tuple[np.ndarray, np.ndarray, float]:
         """Sequentially orthogonal scores z (P', K - start) of tokens' features, their total s2, and df.
 
         Under the null z_k are iid N(0, s2).

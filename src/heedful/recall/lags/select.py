@@ -166,8 +166,9 @@ class TargetModel:
         return p, value, size, through
 
 
-def scan_target(tokens: Tokens, target: int, *, products: bool = True, enter: float | None = None,
-                most: int = 40) -> TargetScan:
+def scan_target(
+    tokens: Tokens, target: int, *, products: bool = True, enter: float | None = None, most: int = 40
+) -> TargetScan:
     """Select the drivers of one target and test every token given them.
 
     Parameters

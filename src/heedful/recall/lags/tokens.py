@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from heedful.errors import InputError
+from ...errors import InputError
 
 K = 5  # Hermite features of a token
 CLIP = 2.5  # standard deviations beyond which a value is not believed more
@@ -71,7 +71,8 @@ def panel(data, names=None) -> Panel:
         if bad:
             raise InputError(
                 f"column {bad[0]!r} holds {data[bad[0]].dtype}, not numbers",
-                where=_first_text(data[bad[0]]), remedy="drop the column, or turn it into numbers",
+                where=_first_text(data[bad[0]]),
+                remedy="drop the column, or turn it into numbers",
             )
         data, added = on_a_clock(data)
         if added:
@@ -81,9 +82,13 @@ def panel(data, names=None) -> Panel:
         try:
             values = np.asarray(data, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise InputError(f"the panel is not all numbers ({error})", remedy="give a (T, N) array of floats") from None
+            raise InputError(
+                f"the panel is not all numbers ({error})", remedy="give a (T, N) array of floats"
+            ) from None
         if values.ndim != 2:
-            raise InputError(f"the panel has {values.ndim} axes {values.shape}, expected (T, N): rows are times")
+            raise InputError(
+                f"the panel has {values.ndim} axes {values.shape}, expected (T, N): rows are times"
+            )
         names = [f"x{i}" for i in range(values.shape[1])] if names is None else [str(n) for n in names]
         times = np.arange(values.shape[0])
     if len(names) != values.shape[1]:
@@ -96,14 +101,19 @@ def panel(data, names=None) -> Panel:
     wild = np.argwhere(np.isinf(values))
     if len(wild):
         t, i = wild[0]
-        raise InputError(f"an infinite value ({len(wild)} in all)", where=f"row {t}, series {names[i]!r}",
-                         remedy="leave it empty if it is missing")
+        raise InputError(
+            f"an infinite value ({len(wild)} in all)",
+            where=f"row {t}, series {names[i]!r}",
+            remedy="leave it empty if it is missing",
+        )
     for i, name in enumerate(names):
         seen = values[~np.isnan(values[:, i]), i]
         if seen.size == 0:
             raise InputError(f"series {name!r} has no value at all", remedy="drop it")
         if np.ptp(seen) <= 1e-12 * max(1.0, np.abs(seen).max()):
-            raise InputError(f"series {name!r} is constant ({seen[0]:g})", remedy="drop it: it can drive nothing")
+            raise InputError(
+                f"series {name!r} is constant ({seen[0]:g})", remedy="drop it: it can drive nothing"
+            )
     gone = int(np.isnan(values).sum())
     if gone:
         notes.append(f"{gone} of {values.size} values are missing: masked, not filled in and not closed up")
@@ -119,8 +129,11 @@ def on_a_clock(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     index = frame.index
     if not index.is_unique:
         at = int(np.flatnonzero(index.duplicated())[0])
-        raise InputError(f"time {index[at]} appears twice ({int(index.duplicated().sum())} repeats)",
-                         where=f"row {at}", remedy="average or drop the repeats first")
+        raise InputError(
+            f"time {index[at]} appears twice ({int(index.duplicated().sum())} repeats)",
+            where=f"row {at}",
+            remedy="average or drop the repeats first",
+        )
     if not index.is_monotonic_increasing:
         at = int(np.flatnonzero(np.asarray(index[1:] < index[:-1]))[0]) + 1
         raise InputError(f"times fall back at {index[at]}", where=f"row {at}", remedy="sort the rows by time")
@@ -134,7 +147,11 @@ def on_a_clock(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
                 rule = f"QS-{index[0].month_name()[:3].upper()}"
             clock = pd.date_range(index[0], index[-1], freq=rule)
             if 0 < len(clock) <= 4 * len(index) and clock[0] == index[0] and index.isin(clock).all():
-                return (frame, 0) if len(clock) == len(index) else (frame.reindex(clock), len(clock) - len(index))
+                return (
+                    (frame, 0)
+                    if len(clock) == len(index)
+                    else (frame.reindex(clock), len(clock) - len(index))
+                )
         step = pd.Series(index).diff().min()
         ratio = np.asarray((index - index[0]) / step)
     elif pd.api.types.is_numeric_dtype(index):
@@ -145,11 +162,17 @@ def on_a_clock(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     whole = np.rint(ratio).astype(np.int64)
     off = np.flatnonzero(np.abs(ratio - whole) > 1e-3)
     if off.size:
-        raise InputError(f"times are not on a regular clock: {index[off[0]]} is {ratio[off[0]]:.3f} steps of {step} "
-                         "after the first", where=f"row {off[0]}", remedy="resample to regular times first")
+        raise InputError(
+            f"times are not on a regular clock: {index[off[0]]} is {ratio[off[0]]:.3f} steps of {step} "
+            "after the first",
+            where=f"row {off[0]}",
+            remedy="resample to regular times first",
+        )
     if whole[-1] + 1 > 4 * len(index):
-        raise InputError(f"{len(index)} rows over {whole[-1] + 1} steps of {step}: mostly gaps",
-                         remedy="resample to the time scale of the data")
+        raise InputError(
+            f"{len(index)} rows over {whole[-1] + 1} steps of {step}: mostly gaps",
+            remedy="resample to the time scale of the data",
+        )
     if whole[-1] + 1 == len(index):
         return frame, 0
     clock = index[0] + np.arange(whole[-1] + 1) * step
