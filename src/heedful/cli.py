@@ -1,0 +1,180 @@
+"""The command line: one command a study, and the tour through all of them.
+
+A study's `command.py` says what its verbs take and gives back a Story; here, once for all, the Story is
+printed, the report written, and an InputError turned into one line and exit status 2.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import typing
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Annotated, Any
+
+import typer
+
+# name: (module, what it does); written here so that `heedful --help` imports no study
+STUDIES: dict[str, tuple[str, str]] = {
+    "inpaint": (
+        "perceive.inpaint",
+        "Fill holes in a CT from its visible patches, with sources and interval in HU.",
+    ),
+    "locate": ("perceive.locate", "Find a landmark in cluttered images: a class token that points."),
+    "raster": (
+        "arbitrate.raster",
+        "Fuse optical, SAR or any sources per pixel; say which to distrust, where.",
+    ),
+    "features": (
+        "arbitrate.features",
+        "Weigh handcrafted against learned features, per patient, with a gate.",
+    ),
+    "opinions": (
+        "interact.opinions",
+        "Opinions on a network: consensus, camps, echo chambers; fit tau to data.",
+    ),
+    "jets": (
+        "interact.jets",
+        "Tag particle jets; attention among constituents with a nearest-neighbour mask.",
+    ),
+    "residues": ("interact.residues", "Residue contacts from an alignment; what a binding site depends on."),
+    "history": ("recall.history", "Predict from patients' irregular events, with learned half-lives."),
+    "nowcast": ("recall.nowcast", "Probability of recession, and which past months moved it."),
+    "lags": ("recall.lags", "Lagged dependences between time series, tested, with their lags."),
+}
+
+
+def build(requested: str | None = None) -> typer.Typer:
+    """The application; only the study that is asked for is imported, the others are listed by name."""
+    app = typer.Typer(
+        name="heedful",
+        help="Attention that can be read, and trusted.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.command("tour", help="Run every study on small data: one table, one HTML page.")(_tour)
+    app.command("version", help="Print the version.")(_version)
+    for name, (module, text) in STUDIES.items():
+        if name != requested:
+            app.command(name, help=text)(lambda: None)
+            continue
+        verbs = import_module(f".{module}.command", "heedful").VERBS
+        if set(verbs) == {""}:
+            app.command(name, help=_help(verbs[""], text))(_runner(verbs[""]))
+            continue
+        group = typer.Typer(help=text, no_args_is_help=True)
+        for verb, function in verbs.items():
+            group.command(verb or "run", help=_help(function, text))(_runner(function))
+        app.add_typer(group, name=name)
+    return app
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point of the ``heedful`` command."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    requested = next((a for a in arguments if not a.startswith("-")), None)
+    build(requested if requested in STUDIES else None)(arguments)
+
+
+def _help(function: Callable, otherwise: str) -> str:
+    return inspect.getdoc(function) or otherwise
+
+
+def _runner(function: Callable[..., Any]) -> Callable[..., None]:
+    """A study's verb as a command: its own parameters, and --report."""
+    named = {n: a for n, a in function.__annotations__.items() if n != "return"}
+    hints = typing.get_type_hints(
+        SimpleNamespace(__annotations__=named), globalns=function.__globals__, include_extras=True
+    )
+
+    def run(**arguments: Any) -> None:
+        report = arguments.pop("report")
+
+        def work() -> None:
+            story = function(**arguments)
+            if report is not None:
+                from .view import write_report
+
+                story.outputs = [*story.outputs, write_report(report, story)]
+            from .telling import tell
+
+            tell(story)
+
+        _guarded(work)
+
+    parameters = [p.replace(annotation=hints[n]) for n, p in inspect.signature(function).parameters.items()]
+    report = inspect.Parameter(
+        "report",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[
+            Path | None, typer.Option(help="Write a self-contained HTML report here; it opens offline.")
+        ],
+    )
+    run.__signature__ = inspect.Signature([*parameters, report])
+    run.__annotations__ = {p.name: p.annotation for p in run.__signature__.parameters.values()}
+    return run
+
+
+def _guarded(work: Callable[[], None]) -> None:
+    """Run, and say in one line what was wrong with the input."""
+    from .errors import InputError, MissingExtra
+
+    try:
+        work()
+    except (InputError, MissingExtra) as error:
+        typer.echo(f"error: {_printable(str(error))}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("stopped; nothing half-written was left behind", err=True)
+        raise typer.Exit(130) from None
+
+
+def _printable(text: str) -> str:
+    """The text on one line, without control characters that a terminal would obey."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _version() -> None:
+    from . import __version__
+
+    typer.echo(__version__)
+
+
+def _tour(
+    report: Annotated[Path, typer.Option(help="The HTML page to be written.")] = Path("heedful-tour.html"),
+    seed: Annotated[int, typer.Option(help="Seed of the generators.")] = 0,
+    only: Annotated[str | None, typer.Option(help="Some studies, separated by commas.")] = None,
+) -> None:
+    """Run every study's demonstration: one table, one HTML page."""
+
+    def work() -> None:
+        from .errors import InputError
+        from .telling import tell_tour
+        from .view import write_report
+
+        names = list(STUDIES) if only is None else [n.strip() for n in only.split(",")]
+        for name in names:
+            if name not in STUDIES:
+                raise InputError(f"there is no study {name!r}", remedy=f"choose from {', '.join(STUDIES)}")
+        if not report.parent.is_dir():
+            raise InputError(
+                f"the folder {report.parent} does not exist", path=report, remedy="create it first"
+            )
+        stories = []
+        for n, name in enumerate(names, 1):
+            typer.echo(f"[{n}/{len(names)}] {name}: {STUDIES[name][1]}", err=True)
+            stories.append(import_module(f".{STUDIES[name][0]}.demo", "heedful").demo(seed=seed))
+        path = write_report(report, stories, title="heedful tour")
+        tell_tour(stories, path)
+
+    _guarded(work)
+
+
+if __name__ == "__main__":
+    main()
