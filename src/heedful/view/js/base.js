@@ -17,7 +17,7 @@ function make(el, attrs, kids) {
     if (value === null || value === undefined || value === false) continue;
     if (typeof value === 'function') el.addEventListener(name, value);
     else if (name === 'style') for (const [k, v] of Object.entries(value)) el.style.setProperty(k, v);
-    else el.setAttribute(name, value === true ? '' : show(value));
+    else el.setAttribute(name, value === true ? '' : typeof value === 'number' && Math.abs(value) > 1 ? round(value) : show(value));
   }
   for (const kid of kids.flat(9)) {
     if (kid === null || kid === undefined || kid === false) continue;
@@ -27,6 +27,35 @@ function make(el, attrs, kids) {
 }
 const h = (tag, attrs, ...kids) => make(document.createElement(tag), attrs, kids);
 const g = (tag, attrs, ...kids) => make(document.createElementNS(SVG, tag), attrs, kids);
+const name = (value, n = 60) => h('bdi', { title: String(value).length > n ? short(value, 400) : null }, short(value, n));
+
+// Pieces of a drawing
+const round = (v) => Math.round(v * 10) / 10;
+/** A path whose numbers are rounded: d`M${x} ${y}H${z}`. */
+const d = (text, ...values) => String.raw({ raw: text }, ...values.map((v) => (typeof v === 'number' ? round(v) : v)));
+const stroke = (kind, path, attrs) => g('path', { d: path, class: kind, ...attrs });
+const label = (x, y, value, kind = 'tick', anchor = 'start', attrs) => g('text', { x, y, class: kind, 'text-anchor': anchor, ...attrs }, value);
+const tip = (value) => g('title', null, value);
+const sheet = (width, height, about, ...kids) => g('svg', { width, height, viewBox: `0 0 ${width} ${height}`,
+  role: 'img', 'aria-label': short(about, 300), tabindex: 0 }, kids);
+/** Where a pointer is, in the element's own pixels. */
+function local(event, el) {
+  const box = el.getBoundingClientRect();
+  return [event.clientX - box.left, event.clientY - box.top];
+}
+const ARROWS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], PageDown: [10, 0], PageUp: [-10, 0] };
+/** Let arrow keys act: act(dx, dy). */
+const onArrows = (el, act) => el.addEventListener('keydown', (event) => {
+  const by = ARROWS[event.key];
+  if (by) { event.preventDefault(); act(...by); }
+});
+const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
+const count = (n) => Array.from({ length: n }, (_, i) => i);
+/** Columns to rows for a CSV; a column that is null is left out. */
+function table2rows(columns) {
+  const kept = columns.filter(([, values]) => values);
+  return [kept.map(([head]) => head), ...count(kept[0][1].length).map((i) => kept.map(([, values]) => values[i]))];
+}
 
 /** The part of a text that fits a width in pixels, with an ellipsis where it was cut. */
 const pen = document.createElement('canvas').getContext('2d');
@@ -129,7 +158,6 @@ function ticks(low, high, count = 5) {
   for (let v = Math.ceil(low / step - 1e-9) * step; v <= high + step * 1e-9; v += step) out.push(Math.abs(v) < step / 1e6 ? 0 : v);
   return out;
 }
-const round = (v) => Math.round(v * 10) / 10;
 const DAY = 864e5, MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 function dateText(day) {
   if (!Number.isFinite(day)) return '–';

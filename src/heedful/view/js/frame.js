@@ -1,96 +1,99 @@
 // The frame around every picture: title, verdict, tools, the drawing, what was clicked, the caption.
 
-const SIGN = { supported: '✓', 'not supported': '✕', 'not testable': '○' };
+const SIGN = { supported: '✓', 'not supported': '✕', 'not testable': '○', better: '▲', worse: '▼', level: '=' };
 const kinds = {};
 let serial = 0;
 
-function verdictChip(verdict) {
-  const status = String(verdict.status || 'not tested');
+function grid(kind, heads, rows, numeric = []) {
+  const cell = (tag, kid, c) => h(tag, { scope: tag === 'th' ? 'col' : null, class: numeric[c] ? 'n' : null }, kid);
+  return h('div', { class: 'scroll' }, h('table', { class: kind }, h('thead', null, h('tr', null, heads.map((kid, c) => cell('th', kid, c)))),
+    h('tbody', null, rows.map((row) => h('tr', null, row.map((kid, c) => cell('td', kid, c)))))));
+}
+function chip(status = 'not tested') {
   return h('span', { class: 'chip', 'data-status': status }, h('span', { 'aria-hidden': 'true' }, SIGN[status] || '·'), ' ', short(status, 40));
 }
 /** Chip, sentence, and the tests behind it, to be opened. */
-function verdictBlock(verdict, named = true) {
-  const tests = verdict.tests || [];
-  const cell = (v) => (Array.isArray(v) ? `${fmt(v[0])} to ${fmt(v[1])}` : typeof v === 'number' ? fmt(v) : v === null || v === undefined ? '' : String(v));
-  const keys = [...new Set(tests.flatMap((test) => Object.keys(test)))].slice(0, 8);
+function verdictBlock(verdict) {
+  const tests = verdict.tests || [], keys = [...new Set(tests.flatMap((test) => Object.keys(test)))].slice(0, 8);
+  const cell = (v) => (Array.isArray(v) ? `${fmt(v[0])} to ${fmt(v[1])}` : typeof v === 'number' ? fmt(v) : name(v ?? '', 300));
+  const figures = [['effect', verdict.effect], ['95 % interval', verdict.interval], ['p', verdict.p], ['n', verdict.n], ['compared with', verdict.compared_with]]
+    .filter(([, v]) => v !== undefined).flatMap(([key, v]) => [`${key} `, cell(v), '; ']).slice(0, -1);
   return h('div', { class: 'verdict' },
-    h('p', null, verdictChip(verdict), ' ', named && verdict.name ? h('b', null, short(verdict.name, 120), ' ') : null,
-      h('bdi', null, verdict.sentence || figures(verdict))),
+    h('p', null, chip(verdict.status), ' ', verdict.name ? h('b', null, name(verdict.name, 120), ' ') : null, verdict.sentence ? h('bdi', null, verdict.sentence) : figures),
     tests.length > 0 && h('details', null, h('summary', null, `${tests.length} test${tests.length > 1 ? 's' : ''} behind it`),
-      h('div', { class: 'scroll' }, h('table', null,
-        h('thead', null, h('tr', null, keys.map((key) => h('th', { scope: 'col' }, short(key.replace(/_/g, ' '), 40))))),
-        h('tbody', null, tests.map((test) => h('tr', null, keys.map((key) => h('td', null, short(cell(test[key]), 300))))))))));
-}
-function figures(v) {
-  return [v.effect !== undefined && `effect ${fmt(v.effect)}`, v.interval && `95 % interval ${fmt(v.interval[0])} to ${fmt(v.interval[1])}`,
-    v.p !== undefined && `p = ${fmt(v.p)}`, v.n !== undefined && `n = ${fmt(v.n)}`,
-    v.compared_with && `compared with ${v.compared_with}`].filter(Boolean).join(', ');
+      grid('tests', keys.map((key) => short(key.replace(/_/g, ' '), 40)), tests.map((test) => keys.map((key) => cell(test[key]))))));
 }
 
-/** Draw one picture into a figure that keeps itself right when the width or the theme changes. */
+/** One picture in a figure that keeps itself right when the width or the theme changes. */
 function picture(p, theme) {
   const id = `pic${++serial}`;
-  const body = h('div', { class: 'draw' }), side = h('div', { class: 'side', 'aria-live': 'polite' }), tools = h('div', { class: 'tools' });
-  const read = h('p', { class: 'read', 'aria-live': 'off' });
+  const [body, side, tools, read] = [['div', 'draw'], ['div', 'side'], ['div', 'tools'], ['p', 'read']].map(([tag, kind]) => h(tag, { class: kind }));
+  make(side, { 'aria-live': 'polite' }, []);
   const figure = h('figure', { class: `pic ${p.kind}`, 'aria-labelledby': id },
-    h('div', { class: 'top' }, h('h3', { id }, h('bdi', null, short(p.title, 200))), tools),
-    body, read, side,
+    h('div', { class: 'top' }, h('h3', { id }, name(p.title, 200)), tools), body, read, side,
     h('figcaption', null, p.caption ? h('bdi', null, p.caption) : null, p.verdict ? verdictBlock(p.verdict) : null));
-  const ctx = { id, p, body, side, tools, read, figure, width: 0, theme: () => theme(),
-    colour: (name) => getComputedStyle(figure).getPropertyValue(`--${name}`).trim() || '#888',
-    series: (i) => ctx.colour(`s${(i % 6) + 1}`), ramp: (name) => ramp(theme(), name),
-    say: (text) => { read.textContent = show(text); },
-    control: (label, el) => { tools.append(h('label', null, h('span', null, label), el)); return el; },
-    button: (label, act, title) => { const b = h('button', { type: 'button', click: act, title, 'aria-label': title }, label); tools.append(b); return b; } };
+  const control = (title, el) => { tools.append(h('label', null, h('span', null, title), el)); return el; };
+  const ctx = { p, body, side, tools, figure, width: 0, control,
+    colour: (key) => getComputedStyle(figure).getPropertyValue(`--${key}`).trim() || '#888',
+    series: (i) => ctx.colour(`s${(i % 6) + 1}`), ramp: (key) => ramp(theme(), key),
+    say: (...parts) => { read.textContent = show(parts.filter(Boolean).join('  ·  ')); },
+    put: (...kids) => body.replaceChildren(...kids.filter(Boolean)), show: (...kids) => side.replaceChildren(...kids.filter(Boolean)),
+    button: (text, title, act) => tools.append(h('button', { type: 'button', click: act, title, 'aria-label': title }, text)),
+    pick: (title, options, act) => control(title, h('select', { change: (event) => act(event.target.selectedIndex) }, options.map((text) => h('option', null, short(text, 40))))),
+    slider: (title, attrs, act) => control(title, h('input', { type: 'range', min: 0, max: 1, step: .01, 'aria-label': title, ...attrs, input: (event) => act(Number(event.target.value), event.target) })),
+    legend: (names, glyph = () => '● ') => (names.length > 1 && names.length < 13 ? h('div', { class: 'legend' }, names.map((text, i) => h('span', { style: { color: ctx.series(i) } }, glyph(i), name(text, 40)))) : null) };
   let drawn;
   const draw = () => {
-    const width = Math.floor(body.clientWidth) || 640;
-    ctx.width = width;
+    ctx.width = Math.floor(body.clientWidth) || 640;
     try {
       if (!drawn) {
         drawn = kinds[p.kind](p, ctx);
         const file = (p.title || p.kind).replace(/[^\p{L}\p{N}]+/gu, '-').slice(0, 60).replace(/^-|-$/g, '') || p.kind;
-        if (drawn.draw && p.kind !== 'table') {
-          ctx.button('SVG', () => saveSvg(figure, body, file), 'Save as SVG');
-          ctx.button('PNG', () => savePng(figure, body, file), 'Save as PNG');
+        if (drawn.draw) {
+          ctx.button('SVG', 'Save as SVG', () => save(file + '.svg', svgText(figure, body), 'image/svg+xml'));
+          ctx.button('PNG', 'Save as PNG', () => savePng(svgText(figure, body), file + '.png'));
         }
-        ctx.button('CSV', () => save(file + '.csv', csvText(drawn.csv()), 'text/csv'), 'Save the numbers as CSV');
+        ctx.button('CSV', 'Save the numbers as CSV', () => save(file + '.csv', csvText(drawn.csv()), 'text/csv'));
       }
-      if (drawn.draw) drawn.draw(width);
+      drawn.draw?.(ctx.width);
     } catch (error) {
-      body.replaceChildren(h('p', { class: 'broken' }, `This picture could not be drawn: ${error.message}`));
+      ctx.put(h('p', { class: 'broken' }, `This picture could not be drawn: ${error.message}`));
     }
   };
   return { figure, draw };
 }
 
-/** A ranked list of names with weight bars: what it attends to, what attends to it. */
-function ranked(title, rows, { unit = '', go = null, word = 'weight', most = 12 } = {}) {
-  const peak = Math.max(1e-12, ...rows.map((row) => Math.abs(row.weight) || 0)), contributes = rows.some((row) => Number.isFinite(row.contribution));
-  rows = rows.slice().sort((a, b) => (contributes ? Math.abs(b.contribution || 0) - Math.abs(a.contribution || 0) : b.weight - a.weight));
-  const rest = rows.length - most;
-  const line = (row) => h('tr', null,
-    h('th', { scope: 'row' }, go && row.at !== undefined ? h('button', { type: 'button', class: 'link', click: () => go(row.at), title: short(row.name, 300) }, h('bdi', null, short(row.name, 48))) : h('bdi', { title: short(row.name, 300) }, short(row.name, 48))),
-    h('td', { class: 'meter' }, h('i', { style: { width: `${100 * Math.abs(row.weight || 0) / peak}%` } })),
-    h('td', { class: 'n' }, fmt(row.weight)), contributes ? h('td', { class: 'n' }, signed(row.contribution)) : null);
-  return h('section', { class: 'ranked' }, h('h4', null, title),
-    rows.length ? h('table', null, h('thead', null, h('tr', null, h('th', { scope: 'col' }, 'name'), h('th', { scope: 'col', colspan: 2, class: 'n' }, word),
-      contributes ? h('th', { scope: 'col', class: 'n' }, withUnit('adds', unit && `(${unit})`)) : null)),
-    h('tbody', null, rows.slice(0, most).map(line))) : h('p', { class: 'quiet' }, 'nothing among the weights kept here'),
-    rest > 0 ? h('p', { class: 'quiet' }, `and ${rest} more; the CSV has them all`) : null);
+/** A ranked list of names with weight bars: what it attends to, what attends to it. rows: { name, at, weight, contribution }. */
+function ranked(title, rows, go, unit = '', most = 12) {
+  const peak = Math.max(1e-12, ...rows.map((row) => Math.abs(row.weight) || 0)), adds = rows.some((row) => Number.isFinite(row.contribution));
+  const worth = (row) => Math.abs((adds ? row.contribution : row.weight) || 0), rest = rows.length - most;
+  rows = rows.slice().sort((a, b) => worth(b) - worth(a));
+  return h('section', { class: 'ranked' }, h('h4', null, title), rows.length ? grid('', ['name', '', 'weight', ...(adds ? [unit ? `adds (${unit})` : 'adds'] : [])],
+    rows.slice(0, most).map((row) => [row.at === undefined ? name(row.name, 48) : h('button', { type: 'button', class: 'link', click: () => go(row.at) }, name(row.name, 48)),
+      h('i', { class: 'meter', style: { width: `${100 * Math.abs(row.weight || 0) / peak}%` } }), fmt(row.weight), ...(adds ? [signed(row.contribution)] : [])]), [0, 0, 1, 1])
+    : h('p', { class: 'quiet' }, 'nothing among the weights kept here'), rest > 0 ? h('p', { class: 'quiet' }, `and ${rest} more; the CSV has them all`) : null);
+}
+/** A box that finds a name. */
+function finder(ctx, names, go) {
+  if (!names || names.length < 12) return;
+  ctx.control('find', h('input', { type: 'search', size: 10, keydown: (event) => {
+    if (event.key !== 'Enter') return;
+    const want = event.target.value.trim().toLowerCase(), exact = names.findIndex((text) => text.toLowerCase() === want);
+    const i = exact >= 0 ? exact : names.findIndex((text) => text.toLowerCase().includes(want));
+    if (i >= 0 && want) go(i); else ctx.say(`no name holds “${short(want, 40)}”`);
+  } }));
 }
 /** A colour key: a strip of the ramp between its two ends. */
-function colourKey(ctx, name, low, high, label) {
-  const canvas = h('canvas', { width: 256, height: 1, 'aria-hidden': 'true' }), paint = canvas.getContext('2d'), data = paint.createImageData(256, 1);
-  ctx.ramp(name).forEach((c, i) => data.data.set([...c, 255], 4 * i));
-  paint.putImageData(data, 0, 0);
-  return h('div', { class: 'key' }, label ? h('span', null, short(label, 60)) : null, h('span', null, fmt(low)), canvas, h('span', null, fmt(high)));
+function colourKey(ctx, key, low, high, title) {
+  const canvas = h('canvas', { width: 256, height: 1 }), pen = canvas.getContext('2d');
+  ctx.ramp(key).forEach((c, i) => { pen.fillStyle = css(c); pen.fillRect(i, 0, 1, 1); });
+  return h('div', { class: 'key' }, h('span', null, short(title || '', 60)), h('span', null, fmt(low)), canvas, h('span', null, fmt(high)));
 }
 
 // Saving
-function save(name, data, type) {
-  const url = URL.createObjectURL(data instanceof Blob ? data : new Blob([data], { type: `${type};charset=utf-8` }));
-  h('a', { href: url, download: name }).click();
+function save(file, data, type) {
+  const url = URL.createObjectURL(new Blob([data], { type }));
+  h('a', { href: url, download: file }).click();
   setTimeout(() => URL.revokeObjectURL(url), 4000);
 }
 /** Rows as CSV; a cell that a spreadsheet would take for a formula is kept as text. */
@@ -98,41 +101,36 @@ function csvText(rows) {
   const cell = (v) => {
     if (v === null || v === undefined || Number.isNaN(v)) return '';
     if (typeof v === 'number') return String(v);
-    let text = show(v);
-    if (/^[=+\-@\t\r]/.test(text) && !/^[+-]?[\d.]+(e[+-]?\d+)?$/i.test(text)) text = "'" + text;
-    return /[",\n\r]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
+    const text = /^[=+\-@]/.test(v) ? `'${show(v)}` : show(v);
+    return /[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
   };
-  return '\ufeff' + rows.map((row) => row.map(cell).join(',')).join('\r\n') + '\r\n';
+  return '\ufeff' + rows.map((row) => row.map(cell).join(',') + '\r\n').join('');
 }
-const KEPT = ['fill', 'fill-opacity', 'stroke', 'stroke-width', 'stroke-opacity', 'stroke-dasharray', 'stroke-linejoin', 'opacity', 'font-size',
-  'font-weight', 'font-family', 'text-anchor', 'dominant-baseline', 'visibility', 'display'];
+const KEPT = 'fill fill-opacity stroke stroke-width stroke-opacity stroke-dasharray stroke-linejoin opacity font-size font-weight font-family text-anchor paint-order visibility'.split(' ');
 /** The drawing as one SVG that needs no style sheet: its canvases become images inside it. */
 function svgText(figure, body) {
-  const box = body.getBoundingClientRect(), title = figure.querySelector('h3').textContent;
-  const out = g('svg', { xmlns: SVG, width: round(box.width), height: round(box.height + 30), viewBox: `0 0 ${round(box.width)} ${round(box.height + 30)}` },
-    g('title', null, title), g('rect', { width: '100%', height: '100%', fill: getComputedStyle(figure).getPropertyValue('--paper').trim() || '#fff' }),
-    g('text', { x: 0, y: 16, 'font-size': 14, 'font-weight': 600, 'font-family': FONT, fill: getComputedStyle(body).color }, fit(title, box.width, 15)));
-  for (const item of body.querySelectorAll('canvas, svg')) {
-    const at = item.getBoundingClientRect(), x = round(at.left - box.left), y = round(at.top - box.top + 30);
+  const box = body.getBoundingClientRect(), style = getComputedStyle(body), size = { width: box.width, height: box.height + 30 };
+  const out = g('svg', { xmlns: SVG, ...size, viewBox: `0 0 ${round(size.width)} ${round(size.height)}` }, g('rect', { ...size, fill: style.getPropertyValue('--paper') }),
+    label(0, 16, fit(figure.querySelector('h3').textContent, box.width, 15), null, 'start', { 'font-size': 14, 'font-weight': 600, 'font-family': FONT, fill: style.color }));
+  for (const item of body.querySelectorAll('canvas, svg, .legend span, .key span')) {
+    const at = item.getBoundingClientRect(), place = { x: at.left - box.left, y: at.top - box.top + 30, width: at.width, height: at.height };
     if (!at.width) continue;
-    if (item.tagName === 'CANVAS') {
-      out.append(g('image', { href: item.toDataURL('image/png'), x, y, width: round(at.width), height: round(at.height), preserveAspectRatio: 'none' }));
-    } else {
-      const copy = item.cloneNode(true), from = [item, ...item.querySelectorAll('*')], to = [copy, ...copy.querySelectorAll('*')];
-      from.forEach((el, i) => { const style = getComputedStyle(el); for (const name of KEPT) to[i].setAttribute(name, style.getPropertyValue(name)); to[i].removeAttribute('class'); to[i].removeAttribute('tabindex'); });
-      make(copy, { x, y, width: round(at.width), height: round(at.height) }, []);
-      out.append(copy);
+    if (item.tagName === 'CANVAS') out.append(g('image', { href: item.toDataURL(), ...place, preserveAspectRatio: 'none' }));
+    else if (item.tagName === 'SPAN') out.append(label(place.x, place.y + 13, item.textContent, null, 'start', { 'font-size': 12, 'font-family': FONT, fill: getComputedStyle(item).color }));
+    else {
+      const copy = item.cloneNode(true), to = [copy, ...copy.querySelectorAll('*')];
+      [item, ...item.querySelectorAll('*')].forEach((el, i) => { const now = getComputedStyle(el); for (const key of KEPT) to[i].setAttribute(key, now.getPropertyValue(key)); to[i].removeAttribute('class'); });
+      out.append(make(copy, place, []));
     }
   }
   return new XMLSerializer().serializeToString(out);
 }
-const saveSvg = (figure, body, name) => save(name + '.svg', svgText(figure, body), 'image/svg+xml');
-function savePng(figure, body, name) {
-  const url = URL.createObjectURL(new Blob([svgText(figure, body)], { type: 'image/svg+xml;charset=utf-8' })), image = new Image();
+function savePng(text, file) {
+  const url = URL.createObjectURL(new Blob([text], { type: 'image/svg+xml' })), image = new Image();
   image.onload = () => {
     const canvas = h('canvas', { width: image.width * 2, height: image.height * 2 });
     canvas.getContext('2d').drawImage(image, 0, 0, canvas.width, canvas.height);
-    canvas.toBlob((blob) => save(name + '.png', blob));
+    canvas.toBlob((blob) => save(file, blob, 'image/png'));
     URL.revokeObjectURL(url);
   };
   image.src = url;

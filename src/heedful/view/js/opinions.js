@@ -32,20 +32,24 @@ function opinionWorker(step) {
 }
 
 kinds.opinions = (p, ctx) => {
-  const x0 = Float64Array.from(flat(p.opinions)), n = x0.length, groups = p.groups ? [...new Set(p.groups)] : [], i = flat(p.i), j = flat(p.j);
-  let ptr = null, col = null;
+  const x0 = Float64Array.from(flat(p.opinions)), n = x0.length, groups = p.groups ? [...new Set(p.groups)] : [], i = flat(p.i), j = flat(p.j), say = (v) => `τ = ${fmt(v)}`, person = (a) => `person ${a + 1}${p.groups ? ` (${short(p.groups[a], 40)})` : ''}`;
+  let ptr = null, col = null, path = [], tau = p.tau, chosen = null, canvas, marks, at, waiting = 0, run = 0, worker = null, asked = false;
   if (i) {
-    ptr = new Uint32Array(n + 1); col = new Uint32Array(i.length);
+    ptr = new Uint32Array(n + 1);
+    col = new Uint32Array(i.length);
     for (const a of i) ptr[a + 1]++;
     for (let a = 0; a < n; a++) ptr[a + 1] += ptr[a];
     const fill = ptr.slice();
     i.forEach((a, e) => { col[fill[a]++] = j[e]; });
   }
-  let path = [], tau = p.tau, chosen = null, canvas, svg, marks, at, waiting = 0, local = 0, worker = null, asked = false;
-  const say = (v) => `τ = ${fmt(v)}`, out = h('output', null, say(tau));
-  const slider = ctx.control('temperature', h('input', { type: 'range', min: -4, max: 1.5, step: .01, value: Math.log10(tau), 'aria-label': 'temperature tau', 'aria-valuetext': say(tau), input: () => { tau = 10 ** slider.value; out.textContent = say(tau); slider.setAttribute('aria-valuetext', say(tau)); if (!waiting) waiting = requestAnimationFrame(() => { waiting = 0; start(); }); } }));
+  const out = h('output', null, say(tau)), slider = ctx.slider('temperature', { min: -4, max: 1.5, value: Math.log10(tau), 'aria-valuetext': say(tau) }, (v) => {
+    tau = 10 ** v;
+    out.textContent = say(tau);
+    slider.setAttribute('aria-valuetext', say(tau));
+    waiting ||= requestAnimationFrame(() => { waiting = 0; start(); });
+  });
   slider.after(out);
-  ctx.button('reset', () => { slider.value = Math.log10(p.tau); slider.dispatchEvent(new Event('input')); }, 'Back to the temperature of the study');
+  ctx.button('reset', 'Back to the temperature of the study', () => { slider.value = Math.log10(p.tau); slider.dispatchEvent(new Event('input')); });
   function receive({ tau: of, from, parts }) {
     if (of !== tau) return;
     if (from === 1) path = [Float32Array.from(x0)];
@@ -53,79 +57,69 @@ kinds.opinions = (p, ctx) => {
     paint(from);
     ctx.figure.dataset.steps = path.length - 1;
   }
-  /** The worker starts at the first touch of the slider; the first drawing is made here in short slices. */
+  /** The worker starts at the first touch of the slider; the first drawing, and a page without workers, goes in short slices. */
   function start() {
     if (asked && worker === null) {
       try {
-        const url = URL.createObjectURL(new Blob([`(${opinionWorker})(${opinionStep})`], { type: 'text/javascript' }));
-        worker = new Worker(url);
+        worker = new Worker(URL.createObjectURL(new Blob([`(${opinionWorker})(${opinionStep})`], { type: 'text/javascript' })));
         worker.onmessage = (event) => receive(event.data);
         worker.onerror = (event) => { event.preventDefault(); worker = false; start(); };
         worker.postMessage({ x: x0, steps: p.steps, ptr, col });
       } catch { worker = false; }
     }
-    const mine = ++local;
     if (worker) return worker.postMessage({ tau });
+    const mine = ++run;
     let now = x0, done = 0;
     (function slice() {
-      if (mine !== local) return;
       const until = performance.now() + 12, parts = [];
+      if (mine !== run) return;
       while (done < p.steps && (performance.now() < until || !parts.length)) { const next = new Float64Array(n); opinionStep(now, next, tau, ptr, col); now = next; done++; parts.push(Float32Array.from(next)); }
       receive({ tau, from: done - parts.length + 1, parts });
       if (done < p.steps) requestAnimationFrame(slice);
     })();
   }
-  /** Camps of more than 1 % of the people: groups in sorted order with a gap between them. */
+  /** Camps of more than 1 % of the people, where a gap of 2 % of the first spread parts one from the next. */
   function camps(x) {
-    const sorted = Array.from(x).sort((a, b) => a - b), gap = Math.max(1e-9, at.span * .02), out = [];
-    let size = 1;
-    for (let a = 1; a <= n; a++) { if (a < n && sorted[a] - sorted[a - 1] < gap) size++; else { out.push(size); size = 1; } }
-    return out.filter((s) => s > n / 100);
+    const sorted = Array.from(x).sort((a, b) => a - b), gap = Math.max(1e-9, at.spread * .02), out = [0];
+    sorted.forEach((v, a) => { if (a && v - sorted[a - 1] >= gap) out.push(0); out[out.length - 1]++; });
+    return out.filter((size) => size > n / 100);
   }
   function paint(from = 1) {
-    if (!canvas || !path.length) return;
-    const pen = canvas.getContext('2d'), dpr = devicePixelRatio || 1;
+    if (!path.length) return;
+    const pen = canvas.getContext('2d'), dpr = devicePixelRatio || 1, tints = ctx.ramp('diverging'), first = Math.max(0, from - 1), shades = groups.map((_, k) => ctx.series(k)), [low, high] = at.y.ends, share = (v) => (v - low) / (high - low || 1);
     pen.setTransform(dpr, 0, 0, dpr, 0, 0);
-    if (from <= 1) pen.clearRect(0, 0, at.width, at.height);
+    if (from <= 1) pen.clearRect(0, 0, ctx.width, 999);
     pen.globalAlpha = n > 800 ? .12 : n > 200 ? .28 : .55;
-    pen.lineWidth = 1;
-    const tints = ctx.ramp('diverging'), of = (a) => (groups.length ? ctx.series(groups.indexOf(p.groups[a])) : null), colours = Array.from({ length: n }, (_, a) => of(a));
     for (let a = 0; a < n; a++) {
-      const t = (x0[a] - at.low) / (at.high - at.low || 1), side = t < .5 ? Math.round(t * 190) : Math.round(255 - (1 - t) * 190);
-      pen.strokeStyle = colours[a] || css(tints[side]);
+      const t = share(x0[a]);
+      pen.strokeStyle = p.groups ? shades[groups.indexOf(p.groups[a])] : css(tints[Math.round(t < .5 ? t * 190 : 255 - (1 - t) * 190)]);
       pen.beginPath();
-      for (let s = Math.max(0, from - 1); s < path.length; s++) pen[s === Math.max(0, from - 1) ? 'moveTo' : 'lineTo'](at.x(s), at.y(path[s][a]));
+      for (let s = first; s < path.length; s++) pen.lineTo(at.x(s), at.y(path[s][a]));
       pen.stroke();
     }
-    const last = path.at(-1), bins = new Float64Array(48), peak = 1e-12;
-    for (const v of last) bins[Math.max(0, Math.min(47, Math.floor(48 * (v - at.low) / (at.high - at.low || 1))))]++;
-    const most = Math.max(peak, ...bins), tall = (at.bottom - at.top) / 48;
-    marks.replaceChildren(...Array.from(bins, (v, b) => (v ? g('rect', { x: at.right + 8, y: round(at.bottom - (b + 1) * tall + .5), width: round(Math.max(1, v / most * at.hist)), height: round(Math.max(1, tall - 1)), class: 'weight' }) : null)).filter(Boolean),
-      ...(chosen === null ? [] : [g('path', { d: 'M' + path.map((x, s) => `${round(at.x(s))} ${round(at.y(x[chosen]))}`).join('L'), class: 'line', stroke: ctx.colour('ink') })]));
-    const sizes = camps(last);
-    ctx.say(`${path.length - 1} steps at ${say(tau)}: ${sizes.length} ${sizes.length === 1 ? 'camp' : 'camps'}${sizes.length > 1 && sizes.length < 7 ? ` of ${sizes.join(', ')}` : ''} among ${n} people`);
+    const last = path.at(-1), bins = new Float64Array(48), sizes = camps(last), tall = at.tall / 48;
+    for (const v of last) bins[clamp(Math.floor(48 * share(v)), 0, 47)]++;
+    const most = Math.max(...bins);
+    marks.replaceChildren(...Array.from(bins, (v, b) => g('rect', { x: at.right + 8, y: at.y(low) - (b + 1) * tall, width: v / most * at.side, height: Math.max(1, tall - 1), class: 'weight' })), ...(chosen === null ? [] : [stroke('line', 'M' + path.map((x, s) => d`${at.x(s)} ${at.y(x[chosen])}`).join('L'), { stroke: ctx.colour('ink') })]));
+    ctx.say(`${path.length - 1} steps at ${say(tau)}`, `${sizes.length} ${sizes.length === 1 ? 'camp' : 'camps'}${sizes.length > 1 && sizes.length < 7 ? ` of ${sizes.join(', ')}` : ''} among ${n} people`);
   }
   function choose(a) {
-    chosen = a;
-    const x = path.at(-1), rows = [];
-    let total = 0;
-    for (let e = ptr ? ptr[a] : 0; e < (ptr ? ptr[a + 1] : n); e++) { const b = ptr ? col[e] : e; if (b !== a) { const v = Math.exp(-((x[a] - x[b]) ** 2) / (2 * tau)); rows.push({ name: `person ${b + 1}${groups.length ? ` · ${p.groups[b]}` : ''} at ${fmt(x[b])}`, at: b, weight: v }); total += v; } }
-    rows.push({ name: 'oneself', weight: 1 });
-    for (const row of rows) row.weight /= total + 1;
-    ctx.side.replaceChildren(ranked(`person ${a + 1}${groups.length ? ` (${short(p.groups[a], 40)})` : ''}, at ${fmt(x[a])} after ${path.length - 1} steps, listens to`, rows, { go: choose }));
+    chosen = (a + n) % n;
+    const x = path.at(-1), near = ptr ? Array.from(col.slice(ptr[chosen], ptr[chosen + 1])).filter((b) => b !== chosen) : count(n).filter((b) => b !== chosen), pull = (b) => Math.exp(-((x[chosen] - x[b]) ** 2) / (2 * tau)), total = near.reduce((sum, b) => sum + pull(b), 1);
     paint(1e9);
+    ctx.show(ranked(`${person(chosen)}, at ${fmt(x[chosen])} after ${path.length - 1} steps, listens to`, [{ name: 'oneself', weight: 1 / total }, ...near.map((b) => ({ name: `${person(b)} at ${fmt(x[b])}`, at: b, weight: pull(b) / total }))], choose));
   }
   function draw(width) {
-    const height = Math.round(Math.max(220, Math.min(360, width * .5))), hist = width > 480 ? 70 : 40, dpr = devicePixelRatio || 1, [low, high] = extent(x0), pad = (high - low || 1) * .04;
-    at = { width, height, top: 24, bottom: height - 34, right: width - hist - 12, hist, low: low - pad, high: high + pad, span: high - low };
-    at.x = scale(0, p.steps, 46, at.right); at.y = scale(at.low, at.high, at.bottom, at.top);
+    const height = Math.round(clamp(width * .5, 220, 360)), side = width > 480 ? 70 : 40, right = width - side - 12, dpr = devicePixelRatio || 1, [low, high] = extent(x0), pad = (high - low || 1) * .04, bottom = height - 34, y = scale(low - pad, high + pad, bottom, 24);
+    y.ends = [low - pad, high + pad];
+    at = { x: scale(0, p.steps, 46, right), y, right, side, tall: bottom - 24, spread: high - low };
     canvas = h('canvas', { width: width * dpr, height: height * dpr, style: { width: `${width}px`, height: `${height}px` } });
-    svg = canvasSvg(width, height, `${p.title}: opinions of ${n} people over ${p.steps} steps`, ticks(low, high, 4).map((v) => g('g', null, g('path', { d: `M46 ${round(at.y(v))}H${at.right}`, class: 'grid' }), text(39, at.y(v) + 4, fmt(v), { class: 'tick', 'text-anchor': 'end' }))),
-      ticks(0, p.steps, width / 110).filter((v) => v % 1 === 0).map((v) => text(at.x(v), at.bottom + 17, fmt(v), { class: 'tick', 'text-anchor': 'middle' })), text(0, 14, p.unit ? `opinion (${p.unit})` : 'opinion', { class: 'axisname' }), text(at.right, height - 3, 'step', { class: 'axisname', 'text-anchor': 'end' }), marks = g('g'));
-    make(svg, { tabindex: 0, pointerdown: (event) => { if (!path.length) return; const b = svg.getBoundingClientRect(), s = Math.max(0, Math.min(path.length - 1, Math.round((event.clientX - b.left - 46) / (at.right - 46) * p.steps))), my = event.clientY - b.top; let best = 0; for (let a = 1; a < n; a++) if (Math.abs(at.y(path[s][a]) - my) < Math.abs(at.y(path[s][best]) - my)) best = a; choose(best); },
-      keydown: (event) => { const by = { ArrowUp: 1, ArrowDown: -1 }[event.key]; if (by && path.length) { event.preventDefault(); choose(((chosen ?? -by) + by + n) % n); } } }, []);
-    ctx.body.replaceChildren(...[groups.length > 1 && groups.length < 13 ? h('div', { class: 'legend' }, groups.map((group, k) => h('span', { style: { color: ctx.series(k) } }, '● ', h('bdi', null, short(group, 40))))) : null, h('div', { class: 'stack', style: { height: `${height}px` } }, canvas, svg)].filter(Boolean));
+    const svg = sheet(width, height, `${p.title}: opinions of ${n} people over ${p.steps} steps`, ticks(low, high, 4).map((v) => [stroke('grid', d`M46 ${y(v)}H${right}`), label(39, y(v) + 4, fmt(v), 'tick', 'end')]),
+      ticks(0, p.steps, width / 110).filter((v) => v % 1 === 0).map((v) => label(at.x(v), bottom + 17, fmt(v), 'tick', 'middle')), label(0, 14, p.unit ? `opinion (${p.unit})` : 'opinion'), label(right, height - 3, 'step', 'tick', 'end'), marks = g('g'));
+    svg.addEventListener('pointerdown', (event) => { if (!path.length) return; const [px, py] = local(event, svg), x = path[clamp(Math.round((px - 46) / (right - 46) * p.steps), 0, path.length - 1)], off = (a) => Math.abs(y(x[a]) - py); choose(count(n).reduce((best, a) => (off(a) < off(best) ? a : best), 0)); });
+    onArrows(svg, (dx, dy) => path.length && choose((chosen ?? dy) - dy + dx));
+    ctx.put(ctx.legend(groups), h('div', { class: 'stack', style: { height: `${height}px` } }, canvas, svg));
     if (path.length) paint(); else { start(); asked = true; }
   }
-  return { draw, csv: () => [['person', ...(groups.length ? ['group'] : []), ...path.map((_, s) => `step ${s}`)], ...Array.from(x0, (_, a) => [a + 1, ...(groups.length ? [p.groups[a]] : []), ...path.map((x) => x[a])])] };
+  return { draw, csv: () => table2rows([['person', count(n).map((a) => a + 1)], ['group', p.groups], ...path.map((x, s) => [`step ${s}`, x])]) };
 };

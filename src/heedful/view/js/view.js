@@ -2,21 +2,17 @@
 // module serves a file, a notebook and a local server.
 
 /** Ours beside the field's baseline; the outcome is a word and a sign, not a colour alone. */
-function scoreTable(scores) {
-  const mark = { better: '▲', worse: '▼', level: '=' };
-  return h('div', { class: 'scroll' }, h('table', { class: 'scores' }, h('thead', null, h('tr', null, ['measure', 'ours', 'baseline', 'difference, 95 % interval', 'outcome'].map((name, i) => h('th', { scope: 'col', class: i && i < 4 ? 'n' : null }, name)))),
-    h('tbody', null, scores.map((s) => h('tr', null, h('th', { scope: 'row' }, h('bdi', null, short(s.name, 120)), h('span', { class: 'quiet' }, s.higher_is_better ? ' higher is better' : ' lower is better')),
-      h('td', { class: 'n strong' }, fmt(s.ours, 4)), h('td', { class: 'n' }, fmt(s.baseline, 4), h('div', { class: 'quiet' }, h('bdi', null, short(s.baseline_name, 60)))),
-      h('td', { class: 'n' }, s.interval ? [signed(s.ours - s.baseline), h('div', { class: 'quiet' }, `${signed(s.interval[0])} to ${signed(s.interval[1])}`)] : signed(s.ours - s.baseline)),
-      h('td', null, h('span', { class: 'chip', 'data-status': s.outcome }, mark[s.outcome], ' ', s.outcome)))))));
-}
+const quiet = (text) => h('div', { class: 'quiet' }, name(text));
+const scoreTable = (scores) => grid('scores', ['measure', 'ours', 'baseline', 'difference, 95 % interval', 'outcome'], scores.map((s) => [
+  [name(s.name, 120), quiet(s.higher_is_better ? 'higher is better' : 'lower is better')], h('b', null, fmt(s.ours, 4)), [fmt(s.baseline, 4), quiet(s.baseline_name)],
+  [signed(s.ours - s.baseline), s.interval ? quiet(`${signed(s.interval[0])} to ${signed(s.interval[1])}`) : null], chip(s.outcome)]), [0, 1, 1, 1]);
 
 function chapter(story, index, many, theme, queue) {
   const part = (name, ...kids) => h('section', null, h('h3', { class: 'part' }, name), kids);
   const drawn = story.pictures.map((p) => { const made = picture(p, theme); queue.push(made); return made.figure; });
   return h('section', { class: 'chapter', id: `study-${index}`, 'aria-labelledby': `title-${index}` },
-    h('header', null, h('p', { class: 'study' }, h('bdi', null, short(story.study, 80))), h('h2', { id: `title-${index}` }, h('bdi', null, short(story.title, 200))),
-      h('p', { class: 'headline' }, h('bdi', null, story.headline)), h('p', { class: 'data' }, h('b', null, 'Data '), h('bdi', null, story.data))),
+    h('header', null, h('p', { class: 'study' }, name(story.study, 80)), h('h2', { id: `title-${index}` }, name(story.title, 200)),
+      h('p', { class: 'headline' }, h('bdi', null, story.headline)), h('p', { class: 'origin' }, h('b', null, 'Data '), h('bdi', null, story.data))),
     story.scores.length ? part('Beside the field’s baseline, on the same split', scoreTable(story.scores)) : null,
     story.verdicts.length ? part('Is the reading to be believed?', story.verdicts.map((v) => verdictBlock(v))) : null,
     drawn, story.tables.map((t) => { const made = picture({ kind: 'table', ...t }, theme); queue.push(made); return made.figure; }),
@@ -26,13 +22,11 @@ function chapter(story, index, many, theme, queue) {
 }
 
 /** The tour's table: each study in a line, with what it says and whether to believe it. */
-function contents(stories) {
-  return h('nav', { id: 'studies', 'aria-label': 'Studies' }, h('div', { class: 'scroll' }, h('table', { class: 'studies' },
-    h('thead', null, h('tr', null, ['study', 'what the reading says', 'measure', 'ours', 'baseline', 'verdict'].map((name, i) => h('th', { scope: 'col', class: i === 3 || i === 4 ? 'n' : null }, name)))),
-    h('tbody', null, stories.map((s, i) => { const score = s.scores[0]; return h('tr', null, h('th', { scope: 'row' }, h('a', { href: `#study-${i}` }, h('bdi', null, short(s.study, 40)))), h('td', { class: 'say' }, h('bdi', null, short(s.headline, 220))),
-      h('td', null, score ? h('bdi', null, short(score.name, 40)) : ''), h('td', { class: 'n strong' }, score ? fmt(score.ours, 4) : ''), h('td', { class: 'n' }, score ? [fmt(score.baseline, 4), h('div', { class: 'quiet' }, h('bdi', null, short(score.baseline_name, 40)))] : ''),
-      h('td', null, s.verdicts.length ? s.verdicts.slice(0, 3).map((v) => h('div', null, verdictChip(v))) : h('span', { class: 'quiet' }, 'not tested'))); })))));
-}
+const contents = (stories) => h('nav', { id: 'studies', 'aria-label': 'Studies' }, grid('studies', ['study', 'what the reading says', 'measure', 'ours', 'baseline', 'verdict'], stories.map((s, i) => {
+  const score = s.scores[0];
+  return [h('a', { href: `#study-${i}` }, name(s.study, 40)), h('bdi', { class: 'say' }, short(s.headline, 220)), score ? name(score.name, 40) : '', score ? h('b', null, fmt(score.ours, 4)) : '',
+    score ? [fmt(score.baseline, 4), quiet(score.baseline_name)] : '', s.verdicts.length ? s.verdicts.slice(0, 3).map((v) => h('div', null, chip(v.status))) : quiet('not tested')];
+}), [0, 0, 0, 1, 1]));
 
 function render({ model, el }) {
   const system = matchMedia('(prefers-color-scheme: dark)'), root = h('div', { class: 'heedful' });
@@ -45,7 +39,7 @@ function render({ model, el }) {
     const queue = [], many = page.stories.length > 1;
     const toggle = h('button', { type: 'button', class: 'theme', 'aria-label': 'Switch between light and dark', title: 'light or dark', click: () => { chosen = theme() === 'dark' ? 'light' : 'dark'; themed(); } }, '◐');
     root.dataset.theme = theme();
-    root.replaceChildren(h('header', { class: 'page' }, h('div', { class: 'brand' }, h('span', null, 'heedful'), toggle), many && h('h1', null, h('bdi', null, short(page.title, 200)))),
+    root.replaceChildren(h('header', { class: 'page' }, h('div', { class: 'brand' }, h('span', null, 'heedful'), toggle), many && h('h1', null, name(page.title, 200))),
       many ? contents(page.stories) : '', ...page.stories.map((story, i) => chapter(story, i, many, theme, queue)),
       h('footer', null, `Written by heedful ${page.version}. A weight is not a contribution, and a pattern of weights is a claim: believe what its tests support.`));
     all = queue;
