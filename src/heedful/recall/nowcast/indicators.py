@@ -51,22 +51,22 @@ class Indicator:
 # before (HWI one month before in the vintage of 2023-12, two in that of 2022-12: --delay HWI=2 is stricter);
 # rates, prices on markets, claims and the survey of consumers are known at once.
 _FRED_MD = (
-    Indicator("T10YFFM", "term spread (10 years less federal funds)", 1, -1, 0),
-    Indicator("BAA", "credit spread (Baa less Aaa)", 1, +1, 0, "AAA"),
+    Indicator("T10YFFM", "the term spread (10 years less federal funds)", 1, -1, 0),
+    Indicator("BAA", "the credit spread (Baa less Aaa)", 1, +1, 0, "AAA"),
     Indicator("S&P 500", "share prices", 5, -1, 0),
     Indicator("PERMIT", "housing permits", 5, -1, 1),
     Indicator("CLAIMSx", "initial jobless claims", 5, +1, 0),
     Indicator("PAYEMS", "payroll employment", 5, -1, 1),
-    Indicator("UNRATE", "unemployment rate", 2, +1, 1),
+    Indicator("UNRATE", "the unemployment rate", 2, +1, 1),
     Indicator("INDPRO", "industrial production", 5, -1, 1),
     Indicator("W875RX1", "real income less transfers", 5, -1, 1),
     Indicator("CMRMTSPLx", "real manufacturing and trade sales", 5, -1, 2),
     Indicator("UMCSENTx", "consumer sentiment", 2, -1, 0),
     Indicator("AWHMAN", "factory hours", 2, -1, 1),
     Indicator("AMDMNOx", "orders for durable goods", 5, -1, 1),
-    Indicator("FEDFUNDS", "federal funds rate", 2, +1, 0),
-    Indicator("OILPRICEx", "oil price", 5, +1, 0),
-    Indicator("HWI", "help-wanted index", 5, -1, 1),
+    Indicator("FEDFUNDS", "the federal funds rate", 2, +1, 0),
+    Indicator("OILPRICEx", "the oil price", 5, +1, 0),
+    Indicator("HWI", "the help-wanted index", 5, -1, 1),
     Indicator("CUMFNS", "capacity utilisation", 2, -1, 1),
 )
 # statsmodels' macrodata, quarterly: national accounts, prices and money of a quarter are published in
@@ -78,10 +78,10 @@ _MACRODATA = (
     Indicator("realgovt", "real federal spending", 5, 0, 1),
     Indicator("realdpi", "real disposable income", 5, -1, 1),
     Indicator("m1", "money (M1)", 5, -1, 1),
-    Indicator("tbilrate", "Treasury bill rate", 2, 0, 0),
-    Indicator("unemp", "unemployment rate", 2, +1, 0),
+    Indicator("tbilrate", "the Treasury bill rate", 2, 0, 0),
+    Indicator("unemp", "the unemployment rate", 2, +1, 0),
     Indicator("infl", "inflation", 1, +1, 1),
-    Indicator("realint", "real interest rate", 1, +1, 1),
+    Indicator("realint", "the real interest rate", 1, +1, 1),
 )
 KNOWN = {indicator.name: indicator for indicator in (*_FRED_MD, *_MACRODATA)}
 _SPREADS = ("T10YFFM", "T10Y3M", "T10Y2Y", "term_spread", "spread")

@@ -1,0 +1,75 @@
+"""The nowcast's pictures, as data: the sum, the years, the observations behind one month."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...reading import pictures as pic
+from .backtest import Backtest
+from .labels import Chronology
+from .reading import Narrative
+
+
+def waterfall(story: Narrative, most: int = 8, verdict=None) -> pic.Waterfall:
+    """From the usual level to the nowcast, group by group; what is not drawn alone is in the last bar."""
+    named = story.groups[story.groups["kind"] != "rest"].head(most)
+    labels = [f"{row.words} ({row.when})" for row in named.itertuples()]
+    values = list(named["points"])
+    labels.append("all other observations")
+    values.append(story.probability - story.base - sum(values))
+    return pic.Waterfall(
+        f"{story.period}: what moved the probability", labels, np.array(values), start=story.base,
+        start_label="every observation at its usual level", end_label=f"nowcast for {story.period}",
+        unit="probability", verdict=verdict,
+        caption="Each bar is a run of months of one indicator: the exact terms of the log-odds, shared out "
+                "in probability by the mean slope of the logistic curve. The bars add up.",
+    )
+
+
+def bars(story: Narrative, most: int = 12, verdict=None) -> pic.Bars:
+    """The single observations with the largest terms, their weights beside."""
+    top = story.tokens.reindex(story.tokens["points"].abs().sort_values(ascending=False).index).head(most)
+    return pic.Bars(
+        f"{story.period}: single observations", [f"{r.indicator} {r.period}" for r in top.itertuples()],
+        top["points"].to_numpy(), weights=top["weight"].to_numpy(), signed=True, unit="probability",
+        verdict=verdict, caption="Weights are not contributions: a large weight on a usual value moves "
+                                 "nothing.",
+    )
+
+
+def lags(story: Narrative, most: int = 8) -> pic.Matrix:
+    """Contribution of each indicator and lag."""
+    tokens = story.tokens
+    order = tokens.groupby("indicator", sort=False)["points"].apply(lambda x: x.abs().sum())
+    names = list(order.sort_values(ascending=False).index[:most])
+    width = int(tokens["lag"].max()) + 1
+    values = np.array([tokens[tokens["indicator"] == name].sort_values("lag")["points"].to_numpy()
+                       for name in names])
+    return pic.Matrix(
+        f"{story.period}: contribution by lag", values, names, [f"t-{i}" if i else "t" for i in range(width)],
+        signed=True, row_label="indicator", column_label="months before" if story.months == 1 else
+        "quarters before", unit="probability",
+    )
+
+
+def timeline(test: Backtest, story: Narrative | None = None) -> pic.Timeline:
+    """The nowcasts over time with recessions shaded, and the narrative's observations marked."""
+    index = test.probability.index
+    events = []
+    if story is not None:
+        top = story.tokens[story.tokens["points"] > 0.01].nlargest(6, "points")
+        events = [(str(index.__class__([r.period], freq=index.freq)[0].start_time.date()), r.indicator,
+                   r.points, r.weight) for r in top.itertuples()]
+    return pic.Timeline(
+        "Probability of recession, as it would have been nowcast",
+        [str(p.start_time.date()) for p in index],
+        {name: test.probability[name].to_numpy() for name in test.probability},
+        spans=test.chronology.spans(index), events=events, threshold=0.5, y_label="probability",
+        caption="Each point was computed from what was published, and from the turning points announced, by "
+                "then. The figures themselves are those of one vintage.",
+    )
+
+
+def recessions(chronology: Chronology) -> str:
+    """One line on where the shaded spans come from."""
+    return f"recessions: {chronology.source}"
