@@ -1,0 +1,78 @@
+"""What a reading of landmarks asserts, as claims that can fail."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from ...attention import Segments, Weights
+from ...errors import InputError
+from ...trust import Claim, Null
+from .nets import CELL
+from .rivals import occlusion
+
+BLOCK = 4  # cells: blocks of 16 px are exchanged whole, so neighbouring cells are not taken for independent
+
+
+def landmark_claim(model, images, queries, truth: np.ndarray, *, name: str = "", most: int = 32) -> Claim:
+    """The class query's weight lies on the landmark.
+
+    Parameters
+    ----------
+    model : PatchClassifier
+        Of ``method="tied"``.
+    images : (N, H, W, bands)
+    queries : (N,) str
+        The class asked for in each image.
+    truth : (N, P) bool
+        The patches claimed, known without looking at the weights. Images without any are left out.
+    name : str
+    most : int
+        How many images are examined: the first ones.
+
+    Returns
+    -------
+    Claim
+        Queries are images, keys the cells of all of them, kept apart by ``Segments``; the null exchanges blocks
+        of 16 px among all images, so a class query must prefer its own landmark to other ground.
+    """
+    truth = np.asarray(truth, bool)
+    rows = np.flatnonzero(truth.any(1))[:most]
+    if len(rows) == 0:
+        raise InputError("no image has a patch to be claimed")
+    net, x = model.net_, model.prepare(np.asarray(images)[rows])
+    with torch.no_grad():
+        tokens = net.tokens(x)
+        n, _, h, w = tokens.shape
+        flat = tokens.flatten(2).transpose(1, 2)
+        keys = torch.cat([flat, flat.new_ones(n, h * w, 1)], 2)
+        query = torch.cat([net.evidence.weight.flatten(1), net.evidence.bias[:, None]], 1)
+        query = query[model.indices(np.asarray(queries)[rows], torch.zeros(n, len(model.classes_)))]
+        values = (keys * query[:, None]).sum(2).reshape(-1, 1)  # the tied read: evidence is the value
+        apart = Segments(np.arange(n + 1), np.arange(n + 1) * h * w)
+        weights = Weights(query, keys.reshape(n * h * w, -1), [apart], temperature=net.temperature, scale=1.0)
+    each = model.patch // CELL
+    cells = truth[rows].reshape(n, h // each, w // each).repeat(each, 1).repeat(each, 2).reshape(n, -1)
+    claimed = np.zeros((n, n * h * w), bool)
+    for i in range(n):
+        claimed[i, i * h * w : (i + 1) * h * w] = cells[i]
+    block = BLOCK if h % BLOCK == 0 and w % BLOCK == 0 else 1
+    return Claim(weights, queries=np.arange(n), keys=claimed, values=values,
+                 null=Null("block", shape=(n * h, w), block=block),
+                 name=name or "the class query's weight lies on the landmark")
+
+
+def removal_claim(model, images, queries, *, k: int = 4, most: int = 32) -> Claim:
+    """The class query's weight lies on the patches whose removal costs the class most: needs no truth.
+
+    The k patches come from leave-one-out passes, which do not look at the weights, so they are not chosen by
+    what is to be tested.
+    """
+    images, queries = np.asarray(images)[:most], np.asarray(queries)[:most]
+    x = model.prepare(images)
+    numbers = torch.from_numpy(np.searchsorted(model.classes_, queries))
+    drop = occlusion(model.net_, x, numbers, patch=model.patch).numpy()
+    top = np.zeros(drop.shape, bool)
+    np.put_along_axis(top, np.argsort(-drop, 1)[:, :k], True, 1)
+    return landmark_claim(model, images, queries, top, most=most,
+                          name=f"the class query's weight lies on the {k} patches whose removal costs most")

@@ -1,0 +1,201 @@
+"""`find`: which scenes show what the query image shows, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...attention import TopK, Weights
+from ...errors import InputError
+from ...reading import Reading
+from .measures import average_precision, overlap
+from .model import PatchClassifier
+from .nets import CELL
+from .reading import AT_ONCE, source_weights
+from .rivals import class_token
+from .tokens import as_images, check_transform, patch_centres, truth_patches
+from .training import per_patch
+
+
+@dataclass(frozen=True)
+class Found:
+    """Scenes in the order of how much of the query they show, and where.
+
+    Attributes
+    ----------
+    order : (S,) int
+        Scene numbers, best first.
+    scores : (S,) float
+        In scene order: the query's logit (0: none of it).
+    maps : (S, P)
+        In scene order: what each patch adds to the score.
+    places : (S, 2)
+        Centre of the leading patch, (x, y) in pixels or in the transform's coordinates.
+    query : dict of str to float
+        What the query image is taken for: the probabilities of the classes.
+    reading : Reading or None
+        The weights of the query over the cells of each scene (``method="tied"``).
+    names : (S,) str
+    """
+
+    order: np.ndarray
+    scores: np.ndarray
+    maps: np.ndarray
+    places: np.ndarray
+    query: dict[str, float]
+    reading: Reading | None
+    names: tuple[str, ...]
+
+    def table(self, top: int = 10):
+        """The first scenes: a DataFrame with rank, scene, score and place."""
+        import pandas as pd
+
+        return pd.DataFrame([
+            {"rank": n + 1, "scene": self.names[i], "score": float(self.scores[i]),
+             "x": float(self.places[i, 0]), "y": float(self.places[i, 1])}
+            for n, i in enumerate(self.order[:top])
+        ])
+
+    def precision(self, relevant: Sequence[bool]) -> float:
+        """Average precision of the ranking, given which scenes show the same landmark."""
+        return average_precision(self.scores, np.asarray(relevant, bool))
+
+    def overlap(self, landmark: np.ndarray, relevant: Sequence[bool], *, patch: int) -> float:
+        """Mean intersection over union of the top k patches and the landmark's k, over relevant scenes.
+
+        Parameters
+        ----------
+        landmark : (S, H, W) bool
+        relevant : (S,) bool
+        patch : int
+        """
+        truth = truth_patches(landmark, patch)
+        rows = np.asarray(relevant, bool) & truth.any(1)
+        return float(overlap(self.maps[rows], truth[rows]).mean()) if rows.any() else float("nan")
+
+
+def find(
+    query_image: Any,
+    scenes: Any,
+    *,
+    model: PatchClassifier,
+    transform: Sequence[float] | None = None,
+    names: Sequence[str] | None = None,
+) -> Found:
+    """Rank scenes by how much of the query image's landmark they show, and say where.
+
+    The query image is read once: its class probabilities ``p`` mix the class queries into one, ``q = sum_c p_c
+    w_c``; that query is then read over the tokens of every scene, its evidence being weight and value at once.
+
+    Parameters
+    ----------
+    query_image : array (H, W[, bands])
+    scenes : array (S, H, W[, bands])
+        May be larger than the query image (``method="tied"``).
+    model : PatchClassifier
+    transform : 6 floats, optional
+        As in `locate`, common to the scenes.
+    names : sequence of str, optional
+        Of the scenes.
+
+    Returns
+    -------
+    Found
+
+    Raises
+    ------
+    InputError
+        For images that do not fit the model.
+
+    Examples
+    --------
+    >>> from heedful.perceive.locate import PatchClassifier, find, make_scenes
+    >>> scenes = make_scenes(64, kinds=("ring", "cross"), seed=0)
+    >>> model = PatchClassifier(iterations=3, channels=(4, 4, 8, 8, 8)).fit(scenes.images, scenes.labels)
+    >>> find(scenes.images[0], scenes.images[1:9], model=model).table(2)["rank"].tolist()
+    [1, 2]
+    """
+    one = np.asarray(query_image)
+    if one.ndim not in (2, 3):
+        raise InputError(f"the query image has shape {one.shape}; (H, W) or (H, W, bands) was expected")
+    p = torch.from_numpy(model.predict_proba(one[None]))[0]
+    pixels = as_images(scenes, patch=model.patch)
+    names = tuple(names) if names is not None else tuple(f"scene {i}" for i in range(len(pixels)))
+    if len(names) != len(pixels):
+        raise InputError(f"{len(names)} names for {len(pixels)} scenes")
+    x = model.prepare(pixels)
+    with torch.no_grad():
+        scores, maps, reading = (_tied if model.method == "tied" else _plain)(model, p, x, names)
+    rows, cols = pixels.shape[1] // model.patch, pixels.shape[2] // model.patch
+    centres = patch_centres(rows, cols, model.patch, None if transform is None else check_transform(transform))
+    return Found(np.argsort(-scores, kind="stable"), scores, maps, centres[maps.argmax(1)],
+                 {str(c): float(v) for c, v in zip(model.classes_, p, strict=True)}, reading, names)
+
+
+def mean_average_precision(model, queries, query_labels, scenes, labels, landmark=None) -> dict[str, float]:
+    """Retrieval over many queries: mAP of the read, of the mean token's cosine, and by chance; the overlap.
+
+    Parameters
+    ----------
+    model : PatchClassifier
+    queries, query_labels : images and their classes
+    scenes, labels : images and their classes ("none" where they show no landmark)
+    landmark : (S, H, W) bool, optional
+        For the overlap.
+
+    Returns
+    -------
+    dict
+        ``mAP``, ``mAP of the mean token`` (the same stem without the read), ``chance`` (share of relevant
+        scenes), ``overlap``.
+    """
+    found = {"mAP": [], "mAP of the mean token": [], "chance": [], "overlap": []}
+    pooled = {}
+    if model.method == "tied":
+        for name, images in (("query", queries), ("scene", scenes)):
+            with torch.no_grad():
+                parts = [model.net_.tokens(part).mean((2, 3)) for part in model.prepare(images).split(AT_ONCE)]
+            pooled[name] = torch.cat(parts)
+        centre = pooled["scene"].mean(0)
+        cosine = torch.nn.functional.normalize(pooled["query"] - centre, dim=1) @ torch.nn.functional.normalize(
+            pooled["scene"] - centre, dim=1).T
+    for i, label in enumerate(query_labels):
+        relevant = np.asarray(labels) == label
+        result = find(queries[i], scenes, model=model)
+        found["mAP"].append(result.precision(relevant))
+        found["chance"].append(relevant.mean())
+        if pooled:
+            found["mAP of the mean token"].append(average_precision(cosine[i].numpy(), relevant))
+        if landmark is not None:
+            found["overlap"].append(result.overlap(landmark, relevant, patch=model.patch))
+    return {name: float(np.mean(values)) for name, values in found.items() if values}
+
+
+def _tied(model, p, x, names):
+    net = model.net_
+    tokens = torch.cat([net.tokens(part) for part in x.split(AT_ONCE)])
+    flat = tokens.flatten(2).transpose(1, 2)
+    keys = torch.cat([flat, flat.new_ones(*flat.shape[:2], 1)], 2)
+    query = torch.cat([p @ net.evidence.weight.flatten(1), (p @ net.evidence.bias)[None]])[None]
+    weights = Weights(query, keys, temperature=net.temperature, scale=1.0)
+    h, w = tokens.shape[2:]
+    _, r = weights.read(None, [TopK(min(8, h * w))])
+    evidence = keys @ query.T
+    each = (evidence / net.temperature - weights.lse()[:, None, :]).exp() * evidence  # (S, cells, 1)
+    landed = torch.cat([source_weights(net, part).T @ some
+                        for part, some in zip(tokens.split(AT_ONCE), each.split(AT_ONCE), strict=True)])
+    maps = per_patch(landed.transpose(1, 2).reshape(len(x), 1, h, w), model.patch)[:, 0]
+    cells = [f"x{c * CELL}y{r_ * CELL}" for r_ in range(h) for c in range(w)]
+    reading = Reading(r, queries=["query image"], keys=cells, lead=("scene",), unit="logit",
+                      title="Where the query image's landmark is found")
+    reading.data = reading.data.assign_coords(scene_name=("scene", np.array(names, dtype=object)))
+    return (each.sum((1, 2)) + p @ net.bias).numpy(), maps.numpy(), reading
+
+
+def _plain(model, p, x, names):
+    logits = torch.cat([model.net_(part) for part in x.split(AT_ONCE)])
+    return (logits @ p).numpy(), class_token(model.net_, x)["attention"].numpy(), None
