@@ -61,7 +61,7 @@ def families():
     ):
         a, s = locate(alignment), locate(structure)
         if a and s:
-            family = prepare(read_alignment(a), read_structure(s), row_gaps=1.0)
+            family = prepare(read_alignment(a), read_structure(s))
             yield name, family.codes, (family.distances < 8.0).astype(float), (6, 24)
     for name in ("PF00131", "PF02953"):
         a, d = locate(f"residues_{name.lower()}"), locate(f"residues_{name.lower()}_distances")
@@ -184,7 +184,7 @@ def site_rows() -> list[dict]:
         )
     a, s = locate("residues_s1a"), locate("residues_3tgi")
     if a and s:
-        family = prepare(read_alignment(a), read_structure(s), row_gaps=1.0)
+        family = prepare(read_alignment(a), read_structure(s))
         members, _ = choose_site(family, record="CAT")
         model = SiteContacts().fit(family.codes)
         frame = site_table(family, model, members)

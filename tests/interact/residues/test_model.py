@@ -41,9 +41,9 @@ def test_plain_norms_against_the_blocks(planted):
 
 
 def test_shallow_families_lean_on_mutual_information(planted):
-    assert SiteContacts().fit(planted.codes).mutual_weight_ == 0.3
-    assert SiteContacts().fit(planted.codes[:50]).mutual_weight_ == 10.0
-    assert SiteContacts(mutual=0.5).fit(planted.codes).mutual_weight_ == 0.5
+    assert SiteContacts().fit(planted.codes).mixture_ == (1.0, 0.3)
+    assert SiteContacts().fit(planted.codes[:50]).mixture_ == (0.0, 1.0)
+    assert SiteContacts(mutual=0.5).fit(planted.codes).mixture_ == (1.0, 0.5)
 
 
 def test_weights_are_the_softmax_of_the_map(planted):

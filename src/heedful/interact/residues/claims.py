@@ -1,11 +1,13 @@
-"""What a contact map asserts, and its test: the best pairs vary together more than shuffled columns do."""
+"""What a map asserts, tested: best pairs vary together more than shuffled columns do; a site is attended."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from . import couplings as cp
-from .model import SiteContacts, site_weights
+from .model import SiteContacts, site_weights, unit_spread
+
+PAIRS = 5
 
 
 def shuffled(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -16,7 +18,10 @@ def shuffled(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def examine_contacts(
     model: SiteContacts, codes: np.ndarray, *, separation: int = 6, level: str = "quick", seed: int = 0
 ) -> list:
-    """Test that the best pairs of a fitted map are not what shuffled columns would give.
+    """Test that the residues of the best pairs attend to each other.
+
+    The null moves a residue's scores among the residues it may attend to ("label"). Beside it, the same pairs' scores are set against a map of the
+    same alignment with every column shuffled: at least as large there, by chance, in how many pairs.
 
     Parameters
     ----------
@@ -34,19 +39,62 @@ def examine_contacts(
         return []
     from ...trust import Claim, examine
 
-    pairs = model.ranked(separation)[:5]
-    weights = model.weights(separation=separation)
-
-    def refit(rng: np.random.Generator):
-        f = cp.frequencies(shuffled(codes, rng), model.weights_)
-        norms, _, _ = cp.site_alphabet(f, model.letters, model.pseudocount)
-        return site_weights(cp.corrected(norms), separation=separation)
-
+    pairs = model.ranked(separation)[: max(PAIRS, len(model.scores_) // 5)]
+    length = len(model.scores_)
+    keys = np.zeros((length, length), bool)
+    keys[pairs[:, 0], pairs[:, 1]] = keys[pairs[:, 1], pairs[:, 0]] = True
     claim = Claim(
-        weights,
-        queries=pairs[:, 0],
-        keys=pairs[:, 1],
-        null=refit,
-        name="the five best pairs vary together more than shuffled columns do",
+        model.weights(separation=separation),
+        queries=np.flatnonzero(keys.any(1)),
+        keys=keys,
+        name=f"residues of the best {len(pairs)} pairs attend to each other",
+        caution="pairs chosen by their scores, so this checks concentration and not that they touch; "
+        + beyond_shuffled(model, codes, pairs, separation=separation, seed=seed),
     )
+    return [examine(claim, level=level, seed=seed)]
+
+
+def beyond_shuffled(model: SiteContacts, codes, pairs, *, separation: int = 6, seed: int = 0) -> str:
+    """One sentence: how many of the pairs score above every pair of the same map on shuffled columns."""
+    null = shuffled_scores(model, codes, seed=seed)
+    i, j = np.triu_indices(len(null), separation)
+    top = null[i, j].max()
+    above = int((raw_scores(model)[pairs[:, 0], pairs[:, 1]] > top).sum())
+    return (
+        f"{above} of the {len(pairs)} pairs score above every pair of the alignment with its columns shuffled"
+    )
+
+
+def raw_scores(model: SiteContacts) -> np.ndarray:
+    """The head that leads the map, in its own units: couplings, or mutual information in a shallow family."""
+    return model.coupling_ if model.mixture_[0] else model.mutual_
+
+
+def shuffled_scores(model: SiteContacts, codes: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """`raw_scores` of the same model fitted on shuffled columns (in closed form, whatever the method)."""
+    codes = shuffled(codes, np.random.default_rng(seed))
+    f = cp.frequencies(codes, model.weights_)
+    if not model.mixture_[0]:
+        return cp.corrected(cp.mutual_information(f, cp.STATES / (f.effective + cp.STATES)))
+    return cp.corrected(cp.site_alphabet(f, model.letters, model.pseudocount)[0])
+
+
+def examine_site(scores: np.ndarray, strength: np.ndarray, members: np.ndarray, chosen: np.ndarray, *, keys=4.0,
+                 level: str = "quick", seed: int = 0) -> list:  # fmt: skip
+    """Test that the site's residues attend to the residues named as linked more than to others.
+
+    Parameters
+    ----------
+    members, chosen : bool (L,)
+        The site, and the residues claimed (known ones where given, else the best five).
+    """
+    if level == "none" or not chosen.any():
+        return []
+    from ...trust import Claim, examine
+
+    weights = site_weights(unit_spread(scores), separation=1, keys=keys, strength=strength)
+    claim = Claim(weights, queries=np.flatnonzero(members), keys=np.flatnonzero(chosen),
+                  name="the site attends to the residues named",
+                  caution="couplings are contacts: nearness to the site explains most of such attention "
+                  "(see the random-site p and the distance column)")  # fmt: skip
     return [examine(claim, level=level, seed=seed)]

@@ -15,6 +15,7 @@ _Alignment = Annotated[Path, typer.Argument(help="Aligned FASTA, A3M or Stockhol
 _Structure = Annotated[Path | None, typer.Option(help="PDB or mmCIF: names the residues, gives distances")]
 _Chain = Annotated[str | None, typer.Option(help="Chain of the structure (default: the longest)")]
 _Query = Annotated[str | None, typer.Option(help="Header of the row that stands for the protein")]
+_RowGaps = Annotated[float, typer.Option(help="Sequences with more than this share of gaps are left out")]
 _Out = Annotated[list[Path] | None, typer.Option(help="Result files; the suffix chooses the format")]
 _Trust = Annotated[str, typer.Option(help="none, quick or full: how hard the claims are tested")]
 _Seed = Annotated[int, typer.Option(help="Of every random draw")]
@@ -29,6 +30,7 @@ def contacts(
     separation: Annotated[int, typer.Option(help="Least |i - j| in the sequence", min=1)] = 6,
     letters: Annotated[int, typer.Option(help="Size of each site's alphabet", min=1, max=20)] = 8,
     pseudocount: Annotated[float, typer.Option(help="Share of the flat distribution")] = 0.7,
+    row_gaps: _RowGaps = 0.3,
     out: _Out = None,
     trust: _Trust = "quick",
     seed: _Seed = 0,
@@ -47,7 +49,7 @@ def contacts(
     from .tokens import prepare
 
     chain_read = read_structure(structure, chain) if structure else None
-    family = prepare(read_alignment(alignment), chain_read, query=query, seed=seed)
+    family = prepare(read_alignment(alignment), chain_read, query=query, row_gaps=row_gaps, seed=seed)
     model = SiteContacts(method=method, letters=letters, pseudocount=pseudocount, seed=seed).fit(family.codes)
     pairs = model.ranked(separation)
     known = None if family.distances is None else family.distances < 8.0
@@ -77,10 +79,12 @@ def contacts(
     notes = [
         *family.notes,
         f"{model.effective_:.0f} effective sequences for {family.length} residues ({depth:.1f} a residue)",
-        f"weight of mutual information {model.mutual_weight_:g}",
+        "heads: couplings x {:g} + mutual information x {:g}".format(*model.mixture_),
     ]
     if depth < 2:
-        notes.append("a shallow family: expect few true contacts far apart in the sequence")
+        notes.append(
+            "a shallow family: mutual information alone; expect few true contacts far apart in sequence"
+        )
     outputs = [write_contacts(path, model.scores_, pairs[: 2 * family.length], family) for path in out or []]
     return Story(
         study="residues",
@@ -117,13 +121,17 @@ def site(
     reach: Annotated[float, typer.Option(help="Angstrom over which a residue's query fades", min=0.1)] = 4.0,
     chain: _Chain = None,
     query: _Query = None,
+    row_gaps: _RowGaps = 0.3,
     out: _Out = None,
     trust: _Trust = "quick",
     seed: _Seed = 0,
 ) -> Story:
     """Rank residues by their link to a binding site, beside distance and conservation; --out .csv .cif."""
+    import numpy as np
+
     from ...files.alignment import read_alignment
     from ...files.structure import read_structure
+    from .claims import examine_site
     from .model import SiteContacts
     from .outputs import write_sites
     from .pictures import site_pictures
@@ -133,7 +141,7 @@ def site(
     from .tokens import prepare
 
     chain_read = read_structure(structure, chain)
-    family = prepare(read_alignment(alignment), chain_read, query=query, seed=seed)
+    family = prepare(read_alignment(alignment), chain_read, query=query, row_gaps=row_gaps, seed=seed)
     members, said = choose_site(family, ligand=ligand, residues=residues, record=record)
     model = SiteContacts(seed=seed).fit(family.codes)
     draws = {"none": 20, "quick": 200, "full": 1000}.get(trust, 200)
@@ -157,6 +165,9 @@ def site(
             f" Against the {sum(truth)} residues given, the best measure is {lead['measure']} "
             f"(AUROC {lead['AUROC']:.3f})."
         )
+    known = np.asarray(truth, bool) if functional else frame["residue"].isin(best["residue"]).to_numpy()
+    strength = nearness(frame["distance"].to_numpy(), reach)
+    verdicts = examine_site(model.scores_, strength, members, known & ~members, level=trust, seed=seed)
     outputs = [write_sites(path, frame, family, structure) for path in out or []]
     return Story(
         study="residues",
@@ -168,8 +179,9 @@ def site(
         tables=tables,
         notes=notes,
         outputs=outputs,
-        pictures=site_pictures(frame, family),
-        reading=read_site(model.scores_, nearness(frame["distance"].to_numpy(), reach), family),
+        verdicts=verdicts,
+        pictures=site_pictures(frame, family, verdict=verdicts[0] if verdicts else None),
+        reading=read_site(model.scores_, strength, family),
     )
 
 

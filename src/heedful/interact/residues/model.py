@@ -26,8 +26,9 @@ class SiteContacts(Estimator):
         Share of the flat distribution in every frequency.
     mutual : float or "auto"
         Weight of the mutual-information head beside the couplings, both scaled to unit spread. "auto" is
-        0.3, and 10 where the family is too shallow for the couplings: fewer than ``letters * L / 4``
-        effective sequences, so that over three quarters of the couplings' covariance is pseudocount.
+        0.3; and where the family is too shallow for couplings (fewer than ``letters * L / 4`` effective
+        sequences, so that over three quarters of their covariance is pseudocount) the map is the
+        mutual-information head alone.
     identity : float
         Sequences at least this similar share one vote.
     method : {"alphabet", "refined", "plain"}
@@ -45,6 +46,8 @@ class SiteContacts(Estimator):
         The corrected map: higher means more likely in contact.
     coupling_, mutual_ : (L, L)
         The two heads before mixing, each with the average product correction.
+    mixture_ : (float, float)
+        Weights of the two heads.
     weights_ : (N,), effective_ : float
         Votes of the sequences, and their sum.
     parameters_, potts_parameters_ : int
@@ -96,7 +99,8 @@ class SiteContacts(Estimator):
         self.weights_ = cp.sequence_weights(codes, self.identity)
         f = cp.frequencies(codes, self.weights_)
         self.effective_ = f.effective
-        self.mutual_ = cp.corrected(cp.mutual_information(f))
+        # one pseudo-observation for each letter of a column: the usual Laplace prior of counts
+        self.mutual_ = cp.corrected(cp.mutual_information(f, cp.STATES / (f.effective + cp.STATES)))
         self.parameters_, self.potts_parameters_ = cp.parameter_count(columns, self.letters)
         if self.method == "plain":
             from .pseudo import plain_attention
@@ -107,7 +111,7 @@ class SiteContacts(Estimator):
             )
             self.coupling_ = cp.corrected(norms)
             self.parameters_ = heads * (2 * columns * width + 21 * 21)
-            self.mutual_weight_ = 0.0
+            self.mixture_ = (1.0, 0.0)
         else:
             norms, blocks, bases = cp.site_alphabet(f, self.letters, self.pseudocount)
             if self.method == "refined":
@@ -118,8 +122,9 @@ class SiteContacts(Estimator):
                 )
                 norms = cp.block_norms(blocks, bases)
             self.coupling_ = cp.corrected(norms)
-            self.mutual_weight_ = self._mutual_weight(columns)
-        self.scores_ = unit_spread(self.coupling_) + self.mutual_weight_ * unit_spread(self.mutual_)
+            self.mixture_ = self._mixture(columns)
+        heads = unit_spread(self.coupling_), unit_spread(self.mutual_)
+        self.scores_ = self.mixture_[0] * heads[0] + self.mixture_[1] * heads[1]
         self.n_residues_ = columns
         return self
 
@@ -142,10 +147,11 @@ class SiteContacts(Estimator):
             raise InputError(f"codes from {codes.min()} to {codes.max()}; 0 to 20 were expected")
         return codes.astype(np.uint8)
 
-    def _mutual_weight(self, columns: int) -> float:
-        if self.mutual == "auto":
-            return 10.0 if self.effective_ < self.letters * columns / 4 else 0.3
-        return float(self.mutual)
+    def _mixture(self, columns: int) -> tuple[float, float]:
+        """Weights of the couplings and of mutual information."""
+        if self.mutual != "auto":
+            return 1.0, float(self.mutual)
+        return (0.0, 1.0) if self.effective_ < self.letters * columns / 4 else (1.0, 0.3)
 
     def predict(self, X=None) -> np.ndarray:
         """The map of the family it was fitted on, (L, L): higher means more likely in contact."""

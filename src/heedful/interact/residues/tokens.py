@@ -52,7 +52,7 @@ def prepare(
     *,
     query: str | None = None,
     column_gaps: float = 0.5,
-    row_gaps: float = 0.7,
+    row_gaps: float = 0.3,
     max_sequences: int = 20_000,
     seed: int = 0,
 ) -> Family:
