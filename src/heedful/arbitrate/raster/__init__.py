@@ -12,9 +12,8 @@ from importlib import import_module
 
 _HOMES = {
     "SourceArbiter": "model", "Arbitration": "answer", "Scene": "tokens", "landscape": "scenes", "CLASSES": "scenes",
-    "corrupt": "plant", "KINDS": "plant", "RELATED": "plant", "stress": "stress", "predict_files": "tiles",
-    "weights_of": "reading", "read": "reading", "claims": "claims", "fit_plain": "plain", "failures": "plain",
-    "demo": "demo",
+    "corrupt": "plant", "KINDS": "plant", "RELATED": "plant", "stress": "stressing", "predict_files": "tiles",
+    "weights_of": "reading", "read": "reading", "fit_plain": "plain", "failures": "plain",
 }
 __all__ = sorted(_HOMES)
 

@@ -86,7 +86,7 @@ def fit(
     import numpy as np
 
     from .model import SourceArbiter
-    from .stress import stress
+    from .stressing import stress
     from .tokens import Scene
 
     scene, notes = _scene(sources, reproject, labels)
@@ -168,7 +168,7 @@ def stress(
 ) -> Story:
     """Plant thirteen kinds of damage on a labelled scene: do the weights leave what was damaged, and at what cost?"""
     from .model import SourceArbiter
-    from .stress import stress as table
+    from .stressing import stress as table
 
     scene, notes = _scene(sources, reproject, labels)
     arbiter = SourceArbiter.load(model)

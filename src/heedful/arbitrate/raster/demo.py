@@ -13,7 +13,7 @@ from .plain import failures
 from .plant import corrupt
 from .reading import weights_of
 from .scenes import CLASSES, landscape
-from .stress import stress
+from .stressing import stress
 
 QUICK = ("cloud", "no-data as 0", "wrong date", "interference")
 
