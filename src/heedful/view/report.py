@@ -62,7 +62,8 @@ def report_html(page: dict[str, Any]) -> str:
     line ends of Unicode are escaped: nothing in it can close the block. The content policy forbids
     everything but our own script and style, named by their hash.
     """
-    script = f"{module()}\n{_HOST}"
+    kinds = frozenset(picture["kind"] for story in page["stories"] for picture in story["pictures"])
+    script = f"{module(kinds)}\n{_HOST}"
     policy = "; ".join(
         [
             "default-src 'none'",
@@ -83,7 +84,8 @@ def report_html(page: dict[str, Any]) -> str:
             '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">',
             f"<title>{_plain(page['title'])}</title>",
             f"<style>{style()}</style></head><body>",
-            '<main id="view"></main><noscript>This report draws its pictures with a script of its own.</noscript>',
+            '<main id="view"></main>',
+            "<noscript>This report draws its pictures with a script of its own.</noscript>",
             f'<script type="application/json" id="page">{_json(page)}</script>',
             f'<script type="module">{script}</script>',
             "</body></html>",
@@ -104,5 +106,5 @@ def _json(data: Any) -> str:
 
 def _plain(text: str) -> str:
     """A title: no markup, no control characters, no direction overrides, nothing that UTF-8 cannot hold."""
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]", "\ufffd", text)
-    return html.escape(text)
+    unfit = r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+    return html.escape(re.sub(unfit, "\ufffd", text))

@@ -8,12 +8,31 @@ from importlib.resources import files
 from .squeeze import squeeze_script, squeeze_style
 
 # In this order they are one module: view.js comes last and exports render.
-PARTS = ("base", "frame", "charts", "images", "relations", "opinions", "view")
+ALWAYS_FIRST, ALWAYS_LAST = ("base", "frame", "table"), ("view",)
+OF_KIND = {
+    "bars": ("bars",),
+    "waterfall": ("bars",),
+    "timeline": ("lines",),
+    "curves": ("lines",),
+    "matrix": ("matrix",),
+    "slice": ("images", "slice"),
+    "swipe": ("images", "swipe"),
+    "tokens": ("tokens",),
+    "network": ("network",),
+    "arcs": ("arcs",),
+    "opinions": ("opinions",),
+    "table": (),
+}
 
 
 @cache
-def module() -> str:
+def module(kinds: frozenset[str] = frozenset(OF_KIND)) -> str:
     """Return the ES module that obeys anywidget's ``export default { render({ model, el }) }``.
+
+    Parameters
+    ----------
+    kinds : frozenset of str
+        The kinds of picture that the page holds; a page carries the code for these and no more.
 
     Returns
     -------
@@ -24,9 +43,18 @@ def module() -> str:
     --------
     >>> module().endswith("export default view;")
     True
+    >>> len(module(frozenset({"bars"}))) < len(module())
+    True
     """
+    parts = [
+        *ALWAYS_FIRST,
+        *(part for kind, parts in OF_KIND.items() if kind in kinds for part in parts),
+        *ALWAYS_LAST,
+    ]
     folder = files("heedful.view") / "js"
-    return squeeze_script("\n".join((folder / f"{part}.js").read_text(encoding="utf-8") for part in PARTS))
+    return squeeze_script(
+        "\n".join((folder / f"{part}.js").read_text(encoding="utf-8") for part in dict.fromkeys(parts))
+    )
 
 
 @cache

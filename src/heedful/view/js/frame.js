@@ -2,6 +2,7 @@
 
 const SIGN = { supported: '✓', 'not supported': '✕', 'not testable': '○', better: '▲', worse: '▼', level: '=' };
 const kinds = {};
+const GLYPHS = ['━ ', '╌ ', '┄ ', '╍ ', '┈ ', '┅ '];
 let serial = 0;
 
 function grid(kind, heads, rows, numeric = []) {

@@ -3,9 +3,9 @@
 
 /** Ours beside the field's baseline; the outcome is a word and a sign, not a colour alone. */
 const quiet = (text) => h('div', { class: 'quiet' }, name(text));
-const scoreTable = (scores) => grid('scores', ['measure', 'ours', 'baseline', 'difference, 95 % interval', 'outcome'], scores.map((s) => [
-  [name(s.name, 120), quiet(s.higher_is_better ? 'higher is better' : 'lower is better')], h('b', null, fmt(s.ours, 4)), [fmt(s.baseline, 4), quiet(s.baseline_name)],
-  [signed(s.ours - s.baseline), s.interval ? quiet(`${signed(s.interval[0])} to ${signed(s.interval[1])}`) : null], chip(s.outcome)]), [0, 1, 1, 1]);
+const scoreTable = (scores) => grid('scores', ['measure', 'ours', 'baseline', 'difference, 95 % interval'], scores.map((s) => [
+  [name(s.name, 120), ' ', chip(s.outcome), quiet(s.higher_is_better ? 'higher is better' : 'lower is better')], h('b', null, fmt(s.ours, 4)), [fmt(s.baseline, 4), quiet(s.baseline_name)],
+  [signed(s.ours - s.baseline), s.interval ? quiet(`${signed(s.interval[0])} to ${signed(s.interval[1])}`) : null]]), [0, 1, 1, 1]);
 
 function chapter(story, index, many, theme, queue) {
   const part = (name, ...kids) => h('section', null, h('h3', { class: 'part' }, name), kids);

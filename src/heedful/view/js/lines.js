@@ -1,59 +1,6 @@
-// Pictures on axes: bars, waterfall, timeline and curves, table.
+// Timeline and curves: series on an axis, with bands, spans and events.
 
-/** Rows beside their names or, on a phone, below them. */
-function rowsLayout(width, names) {
-  const narrow = width < 480, step = narrow ? 42 : 26;
-  const left = narrow ? 0 : Math.min(width * .36, Math.max(40, ...names.map((text) => measure(short(text, 80), 13)))) + 12;
-  return { narrow, left, step, top: (i) => 4 + i * step + (narrow ? 18 : 0),
-    name: (i, text) => label(narrow ? 0 : left - 10, 17 + i * step, fit(text, narrow ? width : left - 12, 13), 'name', narrow ? 'start' : 'end') };
-}
-
-kinds.bars = (p, ctx) => {
-  const [values, weights, low, high] = [p.values, p.weights, p.low, p.high].map(flat), given = count(values.length), by = (a) => given.toSorted((i, j) => Math.abs(a[j] || 0) - Math.abs(a[i] || 0));
-  const orders = [['as given', given], ['contribution', by(values)], ...(weights ? [['weight', by(weights)]] : [])];
-  let order = given, most = 30;
-  if (values.length > 2) ctx.pick('order', orders.map(([text]) => text), (at) => { order = orders[at][1]; draw(ctx.width); });
-  const full = (i) => (p.groups ? `${p.groups[i]} · ` : '') + p.labels[i];
-  function draw(width) {
-    const shown = order.slice(0, most), lay = rowsLayout(width, shown.map(full)), beside = weights && !lay.narrow ? 110 : 0;
-    const [a, b] = extent(values, low, high), from = Math.min(0, a), left = lay.left + (from < 0 && !lay.narrow ? 52 : 0), right = width - beside - 74;
-    const x = scale(from, Math.max(0, b), left, right), zero = x(0), peak = weights ? Math.max(1e-12, extent(weights)[1]) : 1, height = shown.length * lay.step + 10;
-    const row = (i, at) => {
-      const y = lay.top(at), v = values[i], end = x(v), back = v < 0 && !lay.narrow, w = weights ? Math.max(0, weights[i] || 0) / peak : 0;
-      const tipEnd = back ? Math.min(end, low ? x(low[i]) : end) - 5 : Math.max(zero, end, high ? x(high[i]) : end) + 5;
-      return g('g', null, tip(`${short(full(i), 300)}: ${withUnit(fmt(v), p.unit)}${weights ? `, weight ${fmt(weights[i])}` : ''}`), lay.name(at, full(i)),
-        Number.isNaN(v) ? label(zero + 6, y + 12, 'missing') : [
-          g('rect', { x: Math.min(zero, end), y, width: Math.max(1, Math.abs(end - zero)), height: 17, rx: 1, fill: ctx.colour(p.signed ? (v < 0 ? 'minus' : 'plus') : 's1') }),
-          low && high && Number.isFinite(low[i]) ? stroke('whisker', d`M${x(low[i])} ${y + 5.5}v6m0 -3H${x(high[i])}m0 -3v6`) : null,
-          label(tipEnd, y + 13, p.signed ? signed(v) : fmt(v), 'num', back ? 'end' : 'start')],
-        weights && (beside ? [g('rect', { x: right + 88, y: y + 4, width: .5 + w * 56, height: 8, class: 'weight' }), label(right + 92 + w * 56, y + 12.5, fmt(weights[i], 2))]
-          : g('rect', { x: zero, y: y + 18, width: .5 + w * (right - zero), height: 3, class: 'weight' })));
-    };
-    ctx.put(sheet(width, height, `${p.title}: ${shown.length} bars`, shown.map(row), stroke('axis', d`M${zero} 0V${height}`)),
-      order.length > most && h('button', { type: 'button', class: 'more', click: () => { most = Infinity; draw(ctx.width); } }, `show all ${order.length}`));
-    ctx.say(p.unit && `in ${p.unit}`, weights && (beside ? 'on the right: attention weight' : 'thin: attention weight'));
-  }
-  return { draw, csv: () => table2rows([['group', p.groups], ['name', p.labels], [`value${p.unit ? ` (${p.unit})` : ''}`, values], ['weight', weights], ['low', low], ['high', high]]) };
-};
-
-kinds.waterfall = (p, ctx) => {
-  const values = flat(p.values), sums = [p.start];
-  for (const v of values) sums.push(sums.at(-1) + v);
-  const steps = [[p.start_label, 0, p.start], ...Array.from(values, (v, i) => [p.labels[i], sums[i], sums[i + 1], v]), [p.end_label, 0, p.end]];
-  function draw(width) {
-    const lay = rowsLayout(width, steps.map(([text]) => text)), [a, b] = extent(sums, [0]), x = scale(a, b, lay.left + 2, width - 74), zero = x(0), height = steps.length * lay.step + 8;
-    ctx.put(sheet(width, height, `${p.title}: from ${fmt(p.start)} to ${fmt(p.end)} in ${values.length} steps`, stroke('axis', d`M${zero} 0V${height}`), steps.map(([text, from, to, v], at) => {
-      const y = lay.top(at), total = v === undefined, said = total ? withUnit(fmt(to), p.unit) : signed(v);
-      return g('g', null, tip(`${short(text, 300)}: ${said}`), lay.name(at, text),
-        g('rect', { x: Math.min(x(from), x(to)), y, width: Math.max(1, Math.abs(x(to) - x(from))), height: 17, rx: 1, fill: ctx.colour(total ? 'quiet' : v < 0 ? 'minus' : 'plus') }),
-        at < steps.length - 1 ? stroke('axis', d`M${x(to)} ${y + 17}V${lay.top(at + 1)}`) : null, label(Math.max(x(from), x(to)) + 6, y + 13, said, total ? 'num strong' : 'num'));
-    })));
-    ctx.say(p.unit && `in ${p.unit}`);
-  }
-  return { draw, csv: () => [['name', 'change', 'running total'], ...steps.map(([text, , to, v]) => [text, v, to])] };
-};
-
-const GLYPHS = ['━ ', '╌ ', '┄ ', '╍ ', '┈ ', '┅ '], DASHES = [null, '6 3', '2 3', '9 3 2 3', '1 4', '12 4'];
+const DASHES = [null, '6 3', '2 3', '9 3 2 3', '1 4', '12 4'];
 function lines(p, ctx) {
   const time = p.kind === 'timeline', x = flat(time ? p.times : p.x), series = p.series.map((s) => ({ ...s, values: flat(s.values) })), names = series.map((s) => s.name);
   const bands = p.bands.map((b) => ({ ...b, low: flat(b.low), high: flat(b.high) })), events = p.events || [], spans = p.spans || [], marks = p.marks || [];
@@ -80,7 +27,7 @@ function lines(p, ctx) {
     for (let turn = 0; turn < 20; turn++) for (let i = 1; i < ends.length; i++) { const need = Math.max(0, 14 - ends[i][0] + ends[i - 1][0]) / 2; ends[i][0] += need; ends[i - 1][0] -= need; }
     let used = -1e9;
     const span = ([a, b, text]) => { const l = Math.max(left, place(a)), r = Math.min(right, place(b)), room = l > used && text; if (r < l - 1) return null; if (room) used = l + measure(short(text, 30), 11) + 6;
-      return g('g', null, tip(`${text}: ${xText(a)} to ${xText(b)}`), g('rect', { x: l, y: top, width: Math.max(1.5, r - l), height: ground - top, class: 'span' }), room ? label(l + 2, top + 11, fit(text, Math.max(60, right - l), 11)) : null); };
+      return g('g', null, tip(`${text}: ${xText(a)} to ${xText(b)}`), g('rect', { x: l, y: top, width: Math.max(1.5, r - l), height: ground - top, class: 'span' }), room ? label(...(l + 70 > right ? [r - 2, top + 11, fit(text, 70, 11), 'tick', 'end'] : [l + 2, top + 11, fit(text, right - l, 11)])) : null); };
     const svg = sheet(width, ground + 40, `${p.title}. ${names.join(', ')} against ${time ? 'time' : p.x_label || 'x'}`, spans.map(span),
       plot ? [levels.map((v) => [stroke('grid', d`M${left} ${y(v)}H${right}`), label(left - 7, y(v) + 4, fmt(v, 4), 'tick', 'end')]), label(0, 14, fit(p.y_label + (p.unit && p.unit !== p.y_label ? ` (${p.unit})` : ''), width))] : null,
       below.map(([v, text]) => [stroke('axis', d`M${place(v)} ${ground}v5`), label(place(v), ground + 18, text, 'tick', place(v) > right - 20 ? 'end' : place(v) < left + 20 ? 'start' : 'middle')]),
@@ -116,26 +63,3 @@ function lines(p, ctx) {
     ...(events.length ? [[], ['event', 'time', 'value', 'weight'], ...events.map(([when, text, ...rest]) => [text, xText(when), ...rest])] : []), ...(spans.length ? [[], ['span', 'from', 'to'], ...spans.map(([a, b, text]) => [text, xText(a), xText(b)])] : [])] };
 }
 kinds.timeline = kinds.curves = lines;
-
-/** A table whose headers sort it; a long one opens in parts. */
-kinds.table = (p, ctx) => {
-  let by = -1, down = true, shown = 60;
-  const rows = p.rows.map((row, i) => [i, row]), order = new Intl.Collator(undefined, { numeric: true });
-  const heads = p.columns.map((text, c) => h('button', { type: 'button', class: 'sort', click: () => sort(c) }, name(text)));
-  const cell = (v) => (typeof v === 'number' ? fmt(v, 4) : v === null ? '–' : name(v, 160));
-  function sort(c) {
-    down = by === c ? !down : p.numeric[c];
-    by = c;
-    rows.sort(([i, a], [j, b]) => (a[c] === null) - (b[c] === null) || (down ? -1 : 1) * (p.numeric[c] ? a[c] - b[c] : order.compare(a[c], b[c])) || i - j);
-    fill();
-    heads[c].focus();
-  }
-  function fill() {
-    const made = grid('sortable', heads, rows.slice(0, shown).map(([, row]) => row.map(cell)), p.numeric);
-    heads.forEach((head, c) => head.parentNode.setAttribute('aria-sort', c === by ? (down ? 'descending' : 'ascending') : 'none'));
-    make(made, { tabindex: 0, role: 'region', 'aria-label': short(p.title || 'table', 200) }, []);
-    ctx.put(made, rows.length > shown && h('button', { type: 'button', class: 'more', click: () => { shown *= 5; fill(); } }, `${shown} of ${rows.length} rows; show more`));
-  }
-  fill();
-  return { csv: () => [p.columns, ...p.rows] };
-};
