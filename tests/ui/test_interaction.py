@@ -184,9 +184,15 @@ def test_the_page_and_the_paper_compute_the_same(browser):
     )
     p = pic.Opinions("o", np.random.default_rng(1).uniform(-1, 1, 40), tau=0.05, steps=6)
     got = page.evaluate(
-        "([source, x, steps]) => { const step = new Function(source + ';return opinionStep')(); const path = [x];"
-        " for (let s = 0; s < steps; s++) { const next = new Float64Array(x.length); step(path[s], next, .05, null, null);"
-        " path.push([...next]); } return path; }",
+        """([source, x, steps]) => {
+            const step = new Function(source + ';return opinionStep')(), path = [x];
+            for (let s = 0; s < steps; s++) {
+                const next = new Float64Array(x.length);
+                step(path[s], next, .05, null, null);
+                path.push([...next]);
+            }
+            return path;
+        }""",
         [source, p.opinions.tolist(), 6],
     )
     np.testing.assert_allclose(np.array(got), trajectories(p), atol=1e-12)

@@ -5,7 +5,7 @@ const SVG = 'http://www.w3.org/2000/svg';
 
 /** Make any string safe to look at: control characters become visible, direction overrides go. */
 function show(value) {
-  return String(value)
+  return /^[ -~]*$/.test(value) ? String(value) : String(value)
     .replace(/[\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]/g, '\ufffd')
     .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, '\ufffd')
     .replace(/[\u0000-\u0009\u000b-\u001f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)))

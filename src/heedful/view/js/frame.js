@@ -72,7 +72,7 @@ function ranked(title, rows, go, unit = '', most = 12) {
   return h('section', { class: 'ranked' }, h('h4', null, title), rows.length ? grid('', ['name', '', 'weight', ...(adds ? [unit ? `adds (${unit})` : 'adds'] : [])],
     rows.slice(0, most).map((row) => [row.at === undefined ? name(row.name, 48) : h('button', { type: 'button', class: 'link', click: () => go(row.at) }, name(row.name, 48)),
       h('i', { class: 'meter', style: { width: `${100 * Math.abs(row.weight || 0) / peak}%` } }), fmt(row.weight), ...(adds ? [signed(row.contribution)] : [])]), [0, 0, 1, 1])
-    : h('p', { class: 'quiet' }, 'nothing among the weights kept here'), rest > 0 ? h('p', { class: 'quiet' }, `and ${rest} more; the CSV has them all`) : null);
+    : h('p', { class: 'quiet' }, 'nothing among the weights kept here'), rest > 0 ? h('p', { class: 'quiet' }, `and ${rest} more`) : null);
 }
 /** A box that finds a name. */
 function finder(ctx, names, go) {

@@ -17,6 +17,7 @@ kinds.network = (p, ctx) => {
   function choose(a) {
     chosen = a;
     const to = count(M).filter((e) => i[e] === a), by = count(M).filter((e) => j[e] === a && i[e] !== a), near = new Set([a, ...to.map((e) => j[e]), ...by.map((e) => i[e])]), row = (end) => (e) => ({ name: called(end[e]), at: end[e], weight: w ? w[e] : 1 });
+    layer.parentNode.classList.add('chosen');
     dots.forEach((dot, b) => { dot.classList.toggle('dim', !near.has(b)); dot.classList.toggle('on', b === a); });
     layer.replaceChildren(...to.concat(by).slice(0, 3000).map((e) => stroke('hot', link(e, p.directed), { stroke: ctx.colour(i[e] === a || !p.directed ? 's1' : 's2'), 'stroke-width': 1 + 3 * Math.sqrt(Math.max(0, w ? w[e] / heavy : .3)), 'stroke-dasharray': i[e] === a || !p.directed ? null : '5 3' })));
     ctx.show(...(p.directed ? [ranked(`${short(called(a), 40)} attends to`, to.map(row(j)), choose), ranked(`${short(called(a), 40)} is attended to by`, by.map(row(i)), choose)] : [ranked(`${short(called(a), 40)} is joined to`, [...to.map(row(j)), ...by.map(row(i))], choose)]));
@@ -38,7 +39,7 @@ kinds.network = (p, ctx) => {
       p.labels ? count(n).sort((a, b) => worth(b) - worth(a)).slice(0, 400).map(named) : null);
     svg.addEventListener('pointerdown', (event) => {
       const [px, py] = local(event, svg), far = (a) => Math.hypot(place(a)[0] - px, place(a)[1] - py), best = count(n).reduce((a, b) => (far(b) < far(a) ? b : a), 0);
-      if (n && far(best) < 26) choose(best); else { chosen = null; layer.replaceChildren(); ctx.show(); dots.forEach((dot) => dot.classList.remove('dim', 'on')); }
+      if (n && far(best) < 26) choose(best); else { chosen = null; layer.parentNode.classList.remove('chosen'); layer.replaceChildren(); ctx.show(); dots.forEach((dot) => dot.classList.remove('dim', 'on')); }
     });
     onArrows(svg, (dx, dy) => n && choose(((chosen ?? -(dx + dy)) + dx + dy + n) % n));
     ctx.put(ctx.legend(groups), values && colourKey(ctx, key, low, high, p.unit), svg);

@@ -24,7 +24,7 @@ kinds.slice = (p, ctx) => {
     const line = ([x1, y1, x2, y2]) => d`M${view.place(x1, y1)[0]} ${view.place(x1, y1)[1]}L${view.place(x2, y2)[0]} ${view.place(x2, y2)[1]}`, dot = ([x, y], r, kind) => { const [cx, cy] = view.place(x, y); return g('circle', { cx, cy, r, class: kind }); };
     return [edges.filter(([, sides]) => sides.length).map(([text, sides], i) => { const all = sides.map(line).join(''), [x, y] = view.place(...sides[0]); return [stroke('halo', all), stroke('outline', all, { stroke: ['#ffd24a', '#5fd3ff', '#ff9df0', '#9dff9d'][i % 4] }), label(clamp(x, 4, view.width - 40), Math.max(14, y - 6), short(text, 40), 'onimage')]; }),
       shown.length ? null : count(Math.min(P, 1500)).map((i) => dot(target(i), 2.2, 'pick')),
-      shown.map((m) => [stroke('ray', line([...origin(m), ...target(owner(m))]), { 'stroke-opacity': .2 + .6 * weight[m] / peak }), dot(origin(m), 2 + 8 * Math.sqrt(Math.max(0, weight[m]) / peak), 'origin')]), chosen >= 0 ? dot(target(chosen), 5, 'target') : null];
+      shown.map((m) => [stroke('halo', line([...origin(m), ...target(owner(m))]), { 'stroke-opacity': .3 }), stroke('ray', line([...origin(m), ...target(owner(m))]), { 'stroke-opacity': .2 + .6 * weight[m] / peak }), dot(origin(m), 2 + 8 * Math.sqrt(Math.max(0, weight[m]) / peak), 'origin')]), chosen >= 0 ? dot(target(chosen), 5, 'target') : null];
   });
   function choose(i) {
     chosen = i;

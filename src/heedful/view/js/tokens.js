@@ -15,8 +15,10 @@ kinds.tokens = (p, ctx) => {
   }
   const panels = (same ? [queries] : [queries, keys]).map((names, side) => {
     const chips = names.slice(0, MOST).map((text, i) => h('span', { class: 'tok', 'data-i': i, role: 'button', tabindex: i ? -1 : 0, title: text.length > 24 ? short(text, 300) : null }, short(text, 24) || '␣'));
+    // in blocks, so that the browser lays out those in sight alone
+    const blocks = chips.length < 1000 ? chips : count(Math.ceil(chips.length / 250)).map((b) => h('div', null, chips.slice(250 * b, 250 * b + 250)));
     const at = (event) => Number(event.target.closest('.tok')?.dataset.i ?? NaN), el = h('div', { class: 'toks', role: 'group', 'aria-label': same ? 'tokens' : side ? 'keys' : 'queries', click: (event) => at(event) >= 0 && choose(side, at(event)),
-      keydown: (event) => { if ((event.key === 'Enter' || event.key === ' ') && at(event) >= 0) { event.preventDefault(); choose(side, at(event)); } } }, chips, names.length > MOST ? h('p', { class: 'quiet' }, `the first ${MOST} of ${names.length}; find the others by name`) : null);
+      keydown: (event) => { if ((event.key === 'Enter' || event.key === ' ') && at(event) >= 0) { event.preventDefault(); choose(side, at(event)); } } }, blocks, names.length > MOST ? h('p', { class: 'quiet' }, `the first ${MOST} of ${names.length}; find the others by name`) : null);
     onArrows(el, (dx, dy) => { const from = Number(document.activeElement.dataset.i || 0), to = chips[clamp(from + dx + 10 * dy, 0, chips.length - 1)]; chips[from].tabIndex = -1; to.tabIndex = 0; to.focus(); });
     return { el, chips };
   });
