@@ -124,3 +124,35 @@ def phantom(seed: int = 0, size: int = 192, slices: int = 1):
         grain = 12.0 * noise / noise.std() + np.where(label == 0, 0.0, 8.0 * texture / texture.std())
         hu[z], tissue[z] = np.maximum(level + grain, -1024.0), label
     return np.round(hu), tissue
+
+
+def plant(image, tissue, centre, radius: float, rng, *, core: float = 30.0, rim: float = 150.0):
+    """Plant a tumour into a slice: a dark core, a bright rim, the slice's own noise kept.
+
+    Parameters
+    ----------
+    image : array, shape (H, W)
+        HU; changed in place.
+    tissue : int array, shape (H, W)
+        Changed in place: 1 core, 2 rim.
+    centre : (int, int)
+        Row and column.
+    radius : float
+        Pixels; the core takes .62 of it.
+    rng : Generator
+    core, rim : float
+        Mean HU.
+    """
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+    y, x = y - centre[0], x - centre[1]
+    angle = np.arctan2(y, x)
+    wave = sum(rng.normal(0, 0.05) * np.cos(k * angle + rng.uniform(0, 2 * np.pi)) for k in (2, 3, 4))
+    distance = np.hypot(y, x) / (radius * (1 + wave))
+    inner, outer = distance < 0.62, (distance >= 0.62) & (distance < 1)
+    smooth = ndimage.gaussian_filter(image, 4.0)  # the local level goes, the grain on it stays
+    grain = image - smooth
+    level = np.where(inner, core, np.where(outer, rim, smooth))
+    blend = ndimage.gaussian_filter(np.where(inner | outer, 1.0, 0.0), 0.8)
+    soft = ndimage.gaussian_filter(level, 0.8)
+    image += blend * (soft + np.clip(grain, -40, 40) - image)
+    tissue[inner], tissue[outer] = 1, 2

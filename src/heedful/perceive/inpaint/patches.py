@@ -24,6 +24,7 @@ RANGE = 12.0  # kriging: correlation length of the Matern-3/2 covariance, pixels
 NUGGET, FILLED_NUGGET = 0.02, 0.07
 CONTEXT = 3  # pixels around a tile that kriging reads
 FILLED = 0.5
+SHARP = 0.2  # temperature over the geometric mean of the best and the 21st distance
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Asked:
         The kriging part of the fill, HU.
     owner : int array, shape (H, W)
         The tile that filled each hidden pixel; -1 elsewhere.
+    limit, seed : int
+        Of the draw of candidates.
     """
 
     fill: np.ndarray
@@ -57,6 +60,8 @@ class Asked:
     temperature: np.ndarray
     base: np.ndarray
     owner: np.ndarray
+    limit: int = 3000
+    seed: int = 0
 
 
 def attend_patches(
@@ -78,7 +83,7 @@ def attend_patches(
         HU; hidden pixels are not read.
     hidden : bool array, shape (H, W)
     geometry : Geometry, optional
-        By default 8-pixel tiles in 24-pixel windows; halved where fewer than 200 such windows are visible.
+        By default 6-pixel tiles in 18-pixel windows; smaller where fewer than 200 such windows are visible.
     top : int
         Candidates kept for each tile.
     keys : int
@@ -107,7 +112,7 @@ def attend_patches(
     image = np.where(hidden, 0.0, image)
     closed = hidden if avoid is None else hidden | avoid
     bank = None
-    for candidate in [geometry] if geometry else [Geometry(), Geometry(6, 16, 1), Geometry(4, 10, 1)]:
+    for candidate in [geometry] if geometry else [Geometry(), Geometry(6, 14, 1), Geometry(4, 10, 1)]:
         geometry, bank = candidate, bank_of(image, closed, candidate, limit=keys, seed=seed)
         if len(bank) >= 200:
             break
@@ -142,7 +147,7 @@ def attend_patches(
         near = np.take_along_axis(D, best, 1)
         order = np.argsort(near, axis=1, kind="stable")
         best, near = np.take_along_axis(best, order, 1), np.take_along_axis(near, order, 1)
-        tau = np.maximum(25.0, 0.35 * np.sqrt(near[:, 0] * near[:, min(20, count - 1)]))
+        tau = np.maximum(25.0, SHARP * np.sqrt(near[:, 0] * near[:, min(20, count - 1)]))
         logit = -(near - near[:, :1]) / tau[:, None]
         a = np.exp(logit)
         a /= a.sum(1, keepdims=True)
@@ -156,7 +161,9 @@ def attend_patches(
             fill[place][new], base[place][new] = values[j][new], ground[j][new]
             known[place][new], owner[place][new] = FILLED, which[j]
     inner = (slice(n, -n), slice(n, -n))
-    return Asked(fill[inner], tiles, geometry, source, score, temperature, base[inner], owner[inner])
+    return Asked(
+        fill[inner], tiles, geometry, source, score, temperature, base[inner], owner[inner], keys, seed
+    )
 
 
 def _decay(geometry):

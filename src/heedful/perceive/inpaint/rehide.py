@@ -38,7 +38,10 @@ class Calibration:
     error : array, shape (6,)
         Each expert's root mean square error at the re-hidden places, HU.
     mixed : float
-        The mix's, each round predicted with weights from the other rounds, HU.
+        The fill's, each round predicted with weights from the other rounds, HU.
+    peer : float
+        What is used today, at the same places, HU.
+    peer_name : str
     """
 
     weights: np.ndarray
@@ -47,6 +50,8 @@ class Calibration:
     rounds: int = 0
     error: np.ndarray | None = None
     mixed: float = float("nan")
+    peer: float = float("nan")
+    peer_name: str = "biharmonic"
 
 
 def shipped(level: float = 0.9) -> Calibration:
@@ -69,7 +74,7 @@ def features(image):
     )
 
 
-def look_alike(image, hidden, used, rng):
+def look_alike(image, hidden, used, rng, holes=None):
     """One re-hiding: every hole moved to a look-alike place.
 
     Parameters
@@ -77,10 +82,12 @@ def look_alike(image, hidden, used, rng):
     image : array, shape (H, W)
         HU, already filled.
     hidden : bool array, shape (H, W)
-        The true holes; nothing is re-hidden within 4 pixels of them.
+        All that is no measurement; nothing is re-hidden within 4 pixels of it.
     used : bool array, shape (H, W)
         Places of earlier rounds, avoided while there is room.
     rng : Generator
+    holes : bool array, shape (H, W), optional
+        The holes to be moved; all that is hidden by default.
 
     Returns
     -------
@@ -90,7 +97,7 @@ def look_alike(image, hidden, used, rng):
     again = np.zeros(hidden.shape, bool)
     seen = features(image)
     fixed = _grow(hidden, GAP)
-    label, _ = ndimage.label(hidden, EIGHT)
+    label, _ = ndimage.label(hidden if holes is None else holes, EIGHT)
     for i, spot in enumerate(ndimage.find_objects(label), 1):
         hole = np.argwhere(label[spot] == i) + np.array([spot[0].start, spot[1].start])
         own = np.pad(label[spot] == i, RING)
@@ -231,13 +238,15 @@ def summarise(gathered, level: float = 0.9) -> Calibration:
         squares.append((np.clip(truth, -1000, 1000) - np.clip(fill, -1000, 1000)) ** 2)
     z, depth = np.concatenate(z), np.concatenate(depth)
     quantiles = by_depth(z, depth, level)
+    error = np.sqrt(np.mean([np.diag(g) for g in G], axis=0))
     return Calibration(
         fit_weights(G.mean(0)),
         quantiles,
         len(z),
         len(gathered),
-        np.sqrt(np.mean([np.diag(g) for g in G], axis=0)),
-        float(np.sqrt(np.concatenate(squares).mean())),
+        error,
+        float(np.sqrt(np.mean([s.mean() for s in squares]))),
+        float(error[mix.EXPERTS.index("plate")]),
     )
 
 

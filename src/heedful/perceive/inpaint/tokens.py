@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ...errors import InputError
+
 EIGHT = np.ones((3, 3), bool)
 
 
@@ -24,8 +26,8 @@ class Geometry:
         Distance between candidate windows.
     """
 
-    tile: int = 8
-    window: int = 24
+    tile: int = 6
+    window: int = 18
     stride: int = 2
 
     @property
@@ -123,3 +125,50 @@ def bank_of(
     if len(at) > limit:
         at = at[np.sort(np.random.default_rng(seed).choice(len(at), limit, replace=False))]
     return Bank(at, np.ascontiguousarray(windows[at[:, 0], at[:, 1]]))
+
+
+def check(hu, hidden):
+    """Volume and mask as (Z, H, W) float and bool, or an InputError in the user's words."""
+    hu, hidden = np.asarray(hu), np.asarray(hidden)
+    if hu.ndim == 2:
+        hu, hidden = hu[None], hidden[None] if hidden.ndim == 2 else hidden
+    if hu.ndim != 3 or hu.dtype.kind not in "iuf":
+        raise InputError(f"the scan is {hu.dtype} {hu.shape}, HU (Z, H, W) are expected")
+    if hidden.shape != hu.shape:
+        raise InputError(f"the mask is {hidden.shape}, the scan {hu.shape}", remedy="draw it on this scan")
+    hidden = hidden != 0
+    if not hidden.any():
+        raise InputError("the mask hides nothing", remedy="mark what is to be filled with 1")
+    if hidden.all():
+        raise InputError("everything is masked; nothing is left to fill from", remedy="unmask what is good")
+    whole = np.flatnonzero(hidden.all((1, 2)))
+    if len(whole):
+        raise InputError(
+            f"slice {whole[0]} is wholly masked; a slice is not made up",
+            remedy="leave part of it visible, or interpolate slices with another tool",
+        )
+    return hu.astype(float), hidden
+
+
+def readable(hu, hidden):
+    """The volume as it may be read: numbers that are not finite replaced by their nearest neighbour's.
+
+    Returns
+    -------
+    hu : array, shape (Z, H, W)
+    closed : bool array, shape (Z, H, W)
+        What must not serve as a source: hidden, or not a number.
+    notes : tuple of str
+    """
+    bad = ~np.isfinite(hu) & ~hidden
+    if not bad.any():
+        return np.where(hidden, 0.0, hu), hidden, ()
+    start = np.where(hidden | bad, 0.0, hu)
+    for z in np.flatnonzero(bad.any((1, 2))):
+        closed = bad[z] | hidden[z]
+        if closed.all():
+            raise InputError(f"slice {z} has no finite visible voxel")
+        nearest = ndimage.distance_transform_edt(closed, return_distances=False, return_indices=True)
+        start[z][bad[z]] = start[z][tuple(nearest)][bad[z]]
+    note = f"{int(bad.sum())} visible voxels are not finite: kept as they are, read as their neighbours"
+    return start, hidden | bad, (note,)

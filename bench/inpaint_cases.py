@@ -1,0 +1,168 @@
+"""The benchmark's CT cases, its measures, and the fills in use today (see ``bench.inpaint``)."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from scipy import ndimage
+
+from heedful.perceive.inpaint import holes
+
+from . import _data
+
+KINDS = ("sq16", "sq24", "sq32", "sq48", "lesion", "band", "streak")
+TEST = (("dicom", 2), ("dicom", 10), ("dicom", 17), ("nifti", 40), ("nifti", 75), ("small", 0))
+DEV = (("dicom", 5), ("dicom", 14), ("nifti", 55), ("nifti", 90))
+
+
+@cache
+def dicom_volume():
+    """The DICOM series in HU, sorted by position: (20, 512, 512), or None."""
+    folder = _data.locate("ct-dicom")
+    if folder is None:
+        return None
+    import pydicom
+
+    series = [pydicom.dcmread(path) for path in sorted(folder.iterdir())]
+    series.sort(key=lambda d: float(d.ImagePositionPatient[2]))
+    return np.stack([d.pixel_array * float(d.RescaleSlope) + float(d.RescaleIntercept) for d in series])
+
+
+@cache
+def nifti_volume():
+    """The 3 mm volume in HU, axial slices first: (112, 101, 122), or None."""
+    path = _data.locate("ct-nifti-3mm")
+    if path is None:
+        return None
+    import nibabel
+
+    return np.ascontiguousarray(np.asarray(nibabel.load(path).dataobj).T.astype(float))
+
+
+@cache
+def small_slice():
+    """CT_small.dcm in HU, which pydicom carries: (1, 128, 128)."""
+    import pydicom
+    from pydicom.data import get_testdata_file
+
+    d = pydicom.dcmread(get_testdata_file("CT_small.dcm"))
+    return (d.pixel_array * float(d.RescaleSlope) + float(d.RescaleIntercept))[None]
+
+
+@cache
+def outlines():
+    """Real tumour outlines (lung label maps), each cut to its box and 20 to 60 pixels across."""
+    import nrrd
+
+    found = []
+    for name in ("ct-lesion-1", "ct-lesion-2"):
+        path = _data.locate(name)
+        if path is None:
+            continue
+        mask, _ = nrrd.read(str(path))
+        for z in range(mask.shape[2]):
+            label, _ = ndimage.label(mask[:, :, z])
+            for i, spot in enumerate(ndimage.find_objects(label), 1):
+                piece = label[spot] == i
+                if 20 <= max(piece.shape) <= 60 and min(piece.shape) >= 10:
+                    found.append(piece)
+    return found
+
+
+SOURCES = {"dicom": dicom_volume, "nifti": nifti_volume, "small": small_slice}
+
+
+def make_hole(kind, image, scale, rng):
+    """The mask of one case: a few separate holes of the kind, wholly within the body."""
+    body = ndimage.binary_erosion(holes.body_of(image), iterations=max(int(6 * scale), 2))
+    taken = np.zeros(image.shape, bool)
+    if kind == "band":
+        for _ in range(2):
+            taken |= holes.band(rng, image.shape, scale) & body
+        return taken
+    if kind == "streak":
+        inside = np.argwhere(ndimage.binary_erosion(body, iterations=int(40 * scale)))
+        for _ in range(2):
+            taken |= holes.streak(rng, image.shape, inside[rng.integers(len(inside))], scale) & body
+        return taken
+    count = {"sq16": 5, "sq24": 4, "sq32": 3, "sq48": 2, "lesion": 3}[kind]
+    for _ in range(count):
+        if kind == "lesion":
+            shapes = outlines()
+            own = holes.lesion(rng, int(rng.integers(20, 60)))
+            shape = shapes[rng.integers(len(shapes))] if shapes else own
+            if scale != 1:
+                shape = ndimage.zoom(shape.astype(float), scale, order=1) > 0.5
+        else:
+            shape = holes.square(int(int(kind[2:]) * scale))
+        spot = holes.place(shape, body, rng, taken)
+        taken |= spot if spot is not None else False
+    return taken
+
+
+def cases(which=TEST, kinds=KINDS):
+    """(name, kind, truth in HU, hidden mask) of every case whose data is at hand; seeded by its name."""
+    for source, z in which:
+        volume = SOURCES[source]()
+        if volume is None:
+            continue
+        image = volume[z]
+        scale = 1.0 if image.shape[0] > 256 else 0.5
+        for kind in kinds:
+            rng = np.random.default_rng([sum(map(ord, source)), z, KINDS.index(kind)])
+            yield f"{source}{z}", kind, image, make_hole(kind, image, scale, rng)
+
+
+def psnr(truth, fill, hidden) -> float:
+    """dB over a range of 2000 HU, both clipped to -1000..1000, within the holes."""
+    t, f = np.clip(truth[hidden], -1000, 1000), np.clip(fill[hidden], -1000, 1000)
+    return float(10 * np.log10(2000.0**2 / np.mean((t - f) ** 2)))
+
+
+def mae(truth, fill, hidden) -> float:
+    """Mean absolute error within the holes, HU."""
+    t, f = np.clip(truth[hidden], -1000, 1000), np.clip(fill[hidden], -1000, 1000)
+    return float(np.abs(t - f).mean())
+
+
+def peers():
+    """The fills in use today: name -> function of (HU with zeroed holes, mask)."""
+    from skimage.restoration import inpaint_biharmonic
+
+    from heedful.perceive.inpaint.pde import harmonic
+
+    table = {
+        "harmonic": harmonic,
+        "biharmonic": lambda f, h: inpaint_biharmonic(f, h, split_into_regions=True),
+    }
+    try:
+        import cv2
+    except ImportError:
+        print("skipped Telea, Navier-Stokes and FSR_FAST: opencv-contrib-python-headless is not installed")
+        return table
+    cv2.setNumThreads(1)
+
+    def scaled(f, dtype, top):
+        return np.round((np.clip(f, -1024, 1500) + 1024) / 2524 * top).astype(dtype)
+
+    def classic(flag):
+        def fill(f, h):
+            return (
+                cv2.inpaint(scaled(f, np.uint16, 65535), h.astype(np.uint8), 5, flag) / 65535 * 2524 - 1024.0
+            )
+
+        return fill
+
+    def fsr(f, h):
+        source, target = scaled(f, np.uint8, 255), np.zeros(f.shape, np.uint8)
+        cv2.xphoto.inpaint(source, np.where(h, 0, 255).astype(np.uint8), target, cv2.xphoto.INPAINT_FSR_FAST)
+        return target / 255.0 * 2524 - 1024
+
+    table["Telea"] = classic(cv2.INPAINT_TELEA)
+    table["Navier-Stokes"] = classic(cv2.INPAINT_NS)
+    if hasattr(cv2, "xphoto"):
+        table["FSR_FAST"] = fsr
+    else:
+        print("skipped FSR_FAST: this OpenCV has no xphoto (a plain OpenCV overwrote the contrib build)")
+    return table

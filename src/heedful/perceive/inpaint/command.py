@@ -1,0 +1,185 @@
+"""heedful inpaint: fill what a mask hides in a CT scan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ...reading.story import Story
+
+HELP = "Fill holes in a CT (DICOM series, NIfTI, NRRD): HU, an interval, and the sources of every voxel."
+
+
+def inpaint(
+    scan: Annotated[
+        Path, typer.Argument(help="Folder of a DICOM series, a DICOM file, .nii, .nii.gz or .nrrd.")
+    ],
+    mask: Annotated[
+        Path, typer.Option(help="What is to be filled: not zero; same grid, any of the formats.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Filled scan, in the scan's own format; a new folder for a DICOM series."),
+    ] = None,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Learn mix and interval on this scan, by re-hiding (slower).")
+    ] = False,
+    tissue: Annotated[
+        Path | None, typer.Option(help="Label map on the same grid: shares of the sources by tissue.")
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option(help="Write every filled voxel, its interval and its sources here (CSV).")
+    ] = None,
+    method: Annotated[
+        str, typer.Option(help="mix; attention; plain: one softmax over patches, read directly.")
+    ] = "mix",
+    in_plane: Annotated[
+        bool, typer.Option("--in-plane", help="Do not use the slices above and below.")
+    ] = False,
+    level: Annotated[
+        float, typer.Option(help="Coverage of the interval; other than .9 needs --calibrate.")
+    ] = 0.9,
+    trust: Annotated[
+        str, typer.Option(help="Tests of what the reading asserts: none, quick or full.")
+    ] = "quick",
+    seed: Annotated[int, typer.Option(help="Seed of everything drawn.")] = 0,
+) -> Story:
+    """Fill the hidden voxels; the visible ones come out bit-identical."""
+    import numpy as np
+
+    from ...errors import InputError
+    from ...files.scan import read_labels, read_scan, write_scan
+    from ...reading.story import Score, Story
+    from ...writing import write_atomic
+    from . import claims, pictures, reading
+    from .model import Inpainter
+
+    if trust not in ("none", "quick", "full"):
+        raise InputError(f"--trust {trust}; one of none, quick, full")
+    for target in (out, table):
+        if target is not None and target.exists():
+            raise InputError(
+                "exists already; nothing is overwritten", path=target, remedy="choose another name"
+            )
+    volume = read_scan(scan)
+    labels, mask_notes = read_labels(mask, volume)
+    notes = [*volume.notes, *mask_notes]
+    if len(np.unique(labels)) > 2:
+        notes.append("the mask holds several labels; every label but 0 is filled")
+    regions = None
+    if tissue is not None:
+        regions, more = read_labels(tissue, volume, what="tissue map")
+        notes += more
+    hidden, hu = labels != 0, volume.hu()
+    low = int((hu < -1024).sum())
+    if low:
+        notes.append(f"{low} voxels are below -1024 HU (padding): read as air, kept as they are")
+    estimator = Inpainter(method=method, calibrate=calibrate, level=level, in_plane=in_plane, seed=seed)
+    try:
+        filling = _with_progress(estimator, hu, hidden, calibrate)
+    except InputError as error:
+        raise InputError(
+            error.what, path=error.path or scan, where=error.where, remedy=error.remedy
+        ) from None
+    outputs = []
+    if out is not None:
+        stored, clipped = volume.with_hu(hidden, filling.hu[hidden])
+        if clipped:
+            notes.append(f"{clipped} filled values exceed the file's number type and were set to its limit")
+        said = f"{int(hidden.sum())} masked voxels filled by heedful inpaint (method {method})"
+        outputs.append(write_scan(volume, stored, out, description=said))
+    if table is not None:
+        outputs.append(write_atomic(table, filling.table().to_csv(index=False)))
+    with_sources = [part for part in filling.parts if part.sources is not None]
+    chief = max(with_sources, key=lambda part: part.hidden.sum(), default=None)
+    asked = None if chief is None else reading.question(filling, chief, regions, seed=seed)
+    judged = [] if asked is None else claims.verdicts(asked, level=trust, seed=seed)
+    shown = sorted({p.z for p in filling.parts}, key=lambda z: -hidden[z].sum())[:3]
+    drawn = []
+    for z in shown:
+        drawn.append(
+            pictures.filled_slice(
+                filling, z, tissue=regions, seed=seed, verdict=judged[0] if judged and z == chief.z else None
+            )
+        )
+        drawn.append(pictures.before_after(hu, filling, z))
+    drawn += [pictures.mixture(p) for p in filling.parts if p.route == "slice" and method == "mix"][:3]
+    tables = {"slices": _summary(filling)}
+    if regions is not None and with_sources:
+        tables["sources by tissue"] = reading.shares(filling, regions)
+        drawn.append(pictures.tissue_shares(tables["sources by tissue"]))
+    width = (filling.high - filling.low)[hidden]
+    routes = {part.route for part in filling.parts}
+    told = {"volume": "from the slices above and below", "slice": "within their slice"}
+    for part in filling.parts:
+        if part.route == "slice" and method == "mix":
+            notes.append(
+                f"slice {part.z}: attention makes {part.share:.0%} of the fill; sources explain that part"
+            )
+    return Story(
+        study="inpaint",
+        title="Holes in CT, filled from what is visible",
+        data=f"{scan.name}: {volume.format}, {hu.shape[2]} x {hu.shape[1]} x {hu.shape[0]} voxels of "
+        f"{' x '.join(f'{s:.3g}' for s in volume.spacing)} mm",
+        headline=f"{int(hidden.sum())} voxels in {int(hidden.any((1, 2)).sum())} slices filled "
+        f"{' and '.join(told[r] for r in sorted(routes))}; its "
+        f"{level:.0%} interval is {np.median(width):.0f} HU "
+        f"wide (median){'' if calibrate else ', not calibrated on this scan'}.",
+        scores=[
+            Score(
+                f"RMS error at re-hidden places, slice {p.z} (HU)",
+                p.calibration.mixed,
+                p.calibration.peer,
+                p.calibration.peer_name,
+                higher_is_better=False,
+            )
+            for p in filling.parts
+            if p.calibration.pixels and np.isfinite(p.calibration.peer)
+        ],
+        verdicts=judged,
+        pictures=drawn,
+        tables=tables,
+        notes=[
+            *notes,
+            *filling.notes,
+            "A fill is a guess from what is around it, no measurement.",
+        ],
+        reading=None if asked is None else reading.read(filling, asked, chief),
+        outputs=outputs,
+    )
+
+
+def _with_progress(estimator, hu, hidden, calibrate):
+    if not calibrate:
+        return estimator.predict(hu, hidden)
+    from ...learn import progress
+
+    rounds = iter(progress(range(int(hidden.any((1, 2)).sum()) * estimator.rehidings), "re-hiding"))
+    return estimator.fit_predict(hu, hidden, progress=lambda: next(rounds, None))
+
+
+def _summary(filling):
+    import pandas as pd
+
+    rows = []
+    for part in filling.parts:
+        effective = float("nan") if part.sources is None else float(part.sources.read(1)[2].mean())
+        rows.append(
+            {
+                "slice": part.z,
+                "filled from": part.route,
+                "voxels": int(part.hidden.sum()),
+                "mean HU": float(part.value.mean()),
+                "mean width (HU)": float((part.high - part.low).mean()),
+                "effective sources": effective,
+                "attention's share": part.share,
+                "re-hidden voxels": part.calibration.pixels,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+VERBS = {"": inpaint}
