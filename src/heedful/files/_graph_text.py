@@ -258,3 +258,32 @@ def _assemble(ids, labels, nodes, hidden, ends, weights, directed, path) -> Raw:
     if len(set(labels)) != len(labels):  # names that repeat cannot name a node
         labels = [str(name) for name in ids]
     return Raw(pairs[:, 0], pairs[:, 1], number, labels, attributes, directed)
+
+
+def parse_nodes(text: str, labels: tuple[str, ...], path) -> tuple[dict[str, list], str]:
+    """A table of nodes (CSV or TSV with a header) in the network's order, and how it was matched.
+
+    The first column whose cells name every node of the network is the key; where none does and there is one row
+    per node, rows are taken in the network's order, and that is said.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(io.StringIO(text), sep=None, engine="python", dtype=str, keep_default_na=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
+        raise InputError(f"not a table ({error})".replace("\n", " "), path=path) from error
+    wanted = set(labels)
+    for column in table.columns:
+        cells = table[column].str.strip()
+        if wanted <= set(cells):
+            if cells.duplicated().any():
+                twice = cells[cells.duplicated()].iloc[0]
+                raise InputError(f"the node '{twice}' is there twice", path=path, where=f"column '{column}'")
+            table = table.set_index(cells).loc[list(labels)]
+            return {c: table[c].str.strip().tolist() for c in table.columns}, f"matched by column '{column}'"
+    if len(table) != len(labels):
+        raise InputError(
+            f"{len(table)} rows for {len(labels)} nodes, and no column names them all", path=path,
+            remedy="a column with every node's name, or one row per node in the network's order",
+        )
+    return {c: table[c].str.strip().tolist() for c in table.columns}, "matched by row order: row k is node k"

@@ -165,6 +165,13 @@ def read_graph(
     )
 
 
+def with_nodes(network: Network, path: str | Path) -> Network:
+    """The network with a table of nodes (CSV or TSV with a header) as attributes; how it was matched is noted."""
+    columns, how = text.parse_nodes(read_text(path), network.labels, path)
+    notes = (*network.notes, f"{Path(path).name}: {how}")
+    return replace(network, attributes={**network.attributes, **columns}, notes=notes)
+
+
 def build(
     source: np.ndarray,
     target: np.ndarray,

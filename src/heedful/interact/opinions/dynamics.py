@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -229,7 +229,7 @@ def simulate(
     snapshots: int = 60,
     entropy: bool = False,
     threads: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[Iterable, str], Iterable] | None = None,
 ) -> Run:
     """Run a dynamics until it settles or ``steps`` are done.
 
@@ -251,7 +251,7 @@ def simulate(
     entropy : bool
         Whether to record the mean entropy of the attention.
     progress : callable, optional
-        Called with the number of steps done.
+        ``progress(iterable, text)``, for instance `heedful.learn.progress`.
 
     Returns
     -------
@@ -276,7 +276,7 @@ def simulate(
     kept, times = [], []
     span = float(np.ptp(first, axis=0).max()) or 1.0
     width = dynamics.width or 0.05 * span
-    x, settled, done = first, False, 0
+    x, done = first, 0
 
     def record(x, move, mean_entropy):
         label = measures.camps(x, width)
@@ -296,21 +296,22 @@ def simulate(
         times.append(done)
 
     record(x, float("nan"), float("nan"))
-    while done < steps and not settled:
-        due = done + 1 in marks
+    settled = False
+    turns = range(1, steps + 1)
+    for done in turns if progress is None else progress(turns, "steps"):
+        due = done in marks
         if dynamics.order == "together":
             result = dynamics.step(x, network, first=first, entropy=entropy and due, threads=threads)
             new, ent = result.opinions, result.entropy
         else:
             new, ent = dynamics.sweep(x, network, rng, first=first), None
         move = float(np.abs(new - x).max())
-        x, done = new, done + 1
+        x = new
         settled = move <= tolerance
         if due or settled or done == steps:
-            if times[-1] != done:
-                record(x, move, float(ent.mean()) if ent is not None else float("nan"))
-        if progress is not None:
-            progress(done)
+            record(x, move, float(ent.mean()) if ent is not None else float("nan"))
+        if settled:
+            break
     return Run(x, first, done, settled, history, np.stack(kept), np.array(times))
 
 

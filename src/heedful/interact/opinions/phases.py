@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -28,7 +28,7 @@ def phases(
     steps: int = 500,
     rewirings: int = 10,
     threads: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[Iterable, str], Iterable] | None = None,
 ):
     """Variance, Esteban-Ray, bimodality, camps, echo-chamber index and lifetime against tau.
 
@@ -50,7 +50,7 @@ def phases(
     rewirings : int
         Degree-preserving rewirings of the null, per run; 0 leaves the index out.
     progress : callable, optional
-        Called with the number of runs done.
+        ``progress(iterable, text)``, for instance `heedful.learn.progress`.
 
     Returns
     -------
@@ -72,15 +72,12 @@ def phases(
     base = dynamics or Dynamics(tau=1.0)
     size = network.size if network is not None else (n if opinions is None else len(opinions))
     nulls = [measures.rewire(network, seed=k) for k in range(rewirings)] if network is not None else []
-    rows = []
-    for tau in taus:
+    rows, plan = [], [(tau, seed) for tau in taus for seed in seeds]
+    for tau, seed in plan if progress is None else progress(plan, "phases"):
         rule = replace(base, tau=tau)
-        for seed in seeds:
-            x0 = opinions if opinions is not None else np.random.default_rng(seed).uniform(-1, 1, size)
-            run = simulate(rule, x0, network, steps=steps, seed=seed, threads=threads)
-            rows.append({"tau": tau, "seed": seed, **describe(run, rule, network, nulls, threads)})
-            if progress is not None:
-                progress(len(rows))
+        x0 = opinions if opinions is not None else np.random.default_rng(seed).uniform(-1, 1, size)
+        run = simulate(rule, x0, network, steps=steps, seed=seed, threads=threads)
+        rows.append({"tau": tau, "seed": seed, **describe(run, rule, network, nulls, threads)})
     return pd.DataFrame(rows)
 
 
