@@ -57,17 +57,27 @@ def means(found, method: str) -> list[dict]:
     """One row per map: mean over seeds."""
     tables = [table for (m, _), (table, *_) in found.items() if m == method]
     columns = [c for c in tables[0].columns if c not in ("passes", "p", "overlap")]
-    return [{"map": name, "passes per image": tables[0].loc[name, "passes"],
-             **{c: f"{np.mean([t.loc[name, c] for t in tables]):.3f}" for c in columns},
-             "permutation p": f"<= {max(t.loc[name, 'p'] for t in tables):.3f}"} for name in tables[0].index]
+    return [
+        {
+            "map": name,
+            "passes per image": tables[0].loc[name, "passes"],
+            **{c: f"{np.mean([t.loc[name, c] for t in tables]):.3f}" for c in columns},
+            "permutation p": f"<= {max(t.loc[name, 'p'] for t in tables):.3f}",
+        }
+        for name in tables[0].index
+    ]
 
 
 def paired(found, rival: str, measure: str) -> tuple[float, float, float]:
     """Ours less the rival's on the same images, all seeds: mean and 95 % interval over images."""
-    gap = np.concatenate([
-        np.asarray(facts["values"]["contributions"][measure], float)
-        - np.asarray(facts["values"][rival][measure], float)
-        for (method, _), (_, facts, _) in found.items() if method == "tied"])
+    gap = np.concatenate(
+        [
+            np.asarray(facts["values"]["contributions"][measure], float)
+            - np.asarray(facts["values"][rival][measure], float)
+            for (method, _), (_, facts, _) in found.items()
+            if method == "tied"
+        ]
+    )
     return (float(gap.mean()), *bootstrap(gap))
 
 
@@ -84,33 +94,73 @@ def rows(found) -> list[dict]:
         return f"{np.mean([t[0].loc[name, column] for t in tied]):.3f}"
 
     out = [
-        {"work": "accuracy", "ours": per_seed(lambda t, f, s: f["accuracy"]),
-         "theirs": f"plain ViT {np.mean([found[k][1]['accuracy'] for k in found if k[0] == 'plain']):.3f}",
-         "anchor": "floor .93, goal .97", "note": f"{seeds} seeds, {TESTS} scenes each"},
+        {
+            "work": "accuracy",
+            "ours": per_seed(lambda t, f, s: f["accuracy"]),
+            "theirs": f"plain ViT {np.mean([found[k][1]['accuracy'] for k in found if k[0] == 'plain']):.3f}",
+            "anchor": "floor .93, goal .97",
+            "note": f"{seeds} seeds, {TESTS} scenes each",
+        },
     ]
-    for column, anchor in (("pointing", "floor .93"), ("p@k", "floor .75, goal: integrated gradients' or more")):
-        out.append({"work": column, "ours": per_seed(lambda t, f, s, c=column: t.loc["contributions", c]),
-                    "theirs": f"integrated gradients {of('integrated gradients', column)} signed, "
-                              f"{of('absolute gradients', column)} absolute; occlusion {of('occlusion', column)}",
-                    "anchor": anchor, "note": "one forward pass against 8 backward passes and 37 forward passes"})
+    for column, anchor in (
+        ("pointing", "floor .93"),
+        ("p@k", "floor .75, goal: integrated gradients' or more"),
+    ):
+        out.append(
+            {
+                "work": column,
+                "ours": per_seed(lambda t, f, s, c=column: t.loc["contributions", c]),
+                "theirs": f"integrated gradients {of('integrated gradients', column)} signed, "
+                f"{of('absolute gradients', column)} absolute; occlusion {of('occlusion', column)}",
+                "anchor": anchor,
+                "note": "one forward pass against 8 backward passes and 37 forward passes",
+            }
+        )
     for rival in ("integrated gradients", "absolute gradients", "occlusion"):
         gap, low, high = paired(found, rival, "p@k")
-        out.append({"work": f"p@k less that of {rival}", "ours": f"{gap:+.3f}", "theirs": "0",
-                    "anchor": "goal: >= 0", "note": f"paired over images, 95 % [{low:+.3f}, {high:+.3f}]"})
-    for column, word in (("deletion", "probability left, mean over 1..5 blanked"),
-                         ("correct after 5", "accuracy after 5 blanked")):
-        out.append({"work": f"deletion: {word}",
-                    "ours": per_seed(lambda t, f, s, c=column: t.loc["contributions", c]),
-                    "theirs": f"integrated gradients {of('integrated gradients', column)} signed, "
-                              f"{of('absolute gradients', column)} absolute; occlusion {of('occlusion', column)}",
-                    "anchor": "floor: <= integrated gradients'; goal: < occlusion's", "note": "lower is better"})
+        out.append(
+            {
+                "work": f"p@k less that of {rival}",
+                "ours": f"{gap:+.3f}",
+                "theirs": "0",
+                "anchor": "goal: >= 0",
+                "note": f"paired over images, 95 % [{low:+.3f}, {high:+.3f}]",
+            }
+        )
+    for column, word in (
+        ("deletion", "probability left, mean over 1..5 blanked"),
+        ("correct after 5", "accuracy after 5 blanked"),
+    ):
+        out.append(
+            {
+                "work": f"deletion: {word}",
+                "ours": per_seed(lambda t, f, s, c=column: t.loc["contributions", c]),
+                "theirs": f"integrated gradients {of('integrated gradients', column)} signed, "
+                f"{of('absolute gradients', column)} absolute; occlusion {of('occlusion', column)}",
+                "anchor": "floor: <= integrated gradients'; goal: < occlusion's",
+                "note": "lower is better",
+            }
+        )
         for rival in ("integrated gradients", "absolute gradients", "occlusion"):
             gap, low, high = paired(found, rival, column)
-            out.append({"work": f"deletion less that of {rival}", "ours": f"{gap:+.4f}", "theirs": "0",
-                        "anchor": "<= 0", "note": f"paired, 95 % [{low:+.4f}, {high:+.4f}]"})
-    out.append({"work": "training, CPU seconds", "ours": per_seed(lambda t, f, s: s), "theirs":
-                f"plain ViT {np.mean([found[k][2] for k in found if k[0] == 'plain']):.0f}",
-                "anchor": "about 160", "note": "one thread, machine shared: an indication"})
+            out.append(
+                {
+                    "work": f"deletion less that of {rival}",
+                    "ours": f"{gap:+.4f}",
+                    "theirs": "0",
+                    "anchor": "<= 0",
+                    "note": f"paired, 95 % [{low:+.4f}, {high:+.4f}]",
+                }
+            )
+    out.append(
+        {
+            "work": "training, CPU seconds",
+            "ours": per_seed(lambda t, f, s: s),
+            "theirs": f"plain ViT {np.mean([found[k][2] for k in found if k[0] == 'plain']):.0f}",
+            "anchor": "about 160",
+            "note": "one thread, machine shared: an indication",
+        }
+    )
     return out
 
 
@@ -131,8 +181,16 @@ if __name__ == "__main__":
     found = measure(options.seeds, options.models)
     print(_page.table(rows(found)))
     if options.write:
-        _page.write("locate", "Locate: a class query that points", [
-            ("Floors and goals", rows(found)),
-            ("Every map on the tied network, mean over seeds, images classified rightly", means(found, "tied")),
-            ("Every map on the plain ViT with a class token, likewise", means(found, "plain")),
-        ], packages=("torch", "numpy", "scikit-learn"))
+        _page.write(
+            "locate",
+            "Locate: a class query that points",
+            [
+                ("Floors and goals", rows(found)),
+                (
+                    "Every map on the tied network, mean over seeds, images classified rightly",
+                    means(found, "tied"),
+                ),
+                ("Every map on the plain ViT with a class token, likewise", means(found, "plain")),
+            ],
+            packages=("torch", "numpy", "scikit-learn"),
+        )

@@ -99,13 +99,13 @@ def _png_announcing(width: int, height: int) -> bytes:
 @pytest.mark.parametrize("side", [20_000, 2**31 - 1])
 def test_a_bomb_is_refused_by_its_header(tmp_path, side):
     (tmp_path / "bomb.png").write_bytes(_png_announcing(side, side))
-    with pytest.raises(InputError, match="pixels|image"):
+    with pytest.raises(InputError, match=r"pixels|image"):
         read_image(tmp_path / "bomb.png")
 
 
 def test_what_is_no_image_is_said(tmp_path, rgb):
     (tmp_path / "t.png").write_text("not an image at all")
-    with pytest.raises(InputError, match="PNG, JPEG"):
+    with pytest.raises(InputError, match="no PNG"):
         read_image(tmp_path / "t.png")
     Image.fromarray(rgb).save(tmp_path / "a.png")
     whole = (tmp_path / "a.png").read_bytes()

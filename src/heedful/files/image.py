@@ -74,8 +74,7 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         return _from_npy(path, max_pixels)
     kinds = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
     if not head.startswith(kinds):
-        raise InputError("is no PNG, JPEG, TIFF or .npy file", path=path,
-                         remedy="convert it to one of these")
+        raise InputError("is no PNG, JPEG, TIFF or .npy file", path=path, remedy="convert it to one of these")
     return _from_pillow(path, max_pixels)
 
 
@@ -117,13 +116,19 @@ def _from_npy(path: Path, max_pixels: int) -> Picture:
     with path.open("rb") as file:
         try:
             version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            read = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
             shape, _, dtype = read(file)
         except ValueError as error:
             raise InputError(f"damaged .npy header ({error})", path=path) from error
     if dtype.kind not in "uif" or len(shape) not in (2, 3):
-        raise InputError(f"holds {dtype} of shape {shape}; numbers of shape (H, W) or (H, W, bands) were expected",
-                         path=path)
+        raise InputError(
+            f"holds {dtype} of shape {shape}; numbers of shape (H, W) or (H, W, bands) were expected",
+            path=path,
+        )
     _check_size(shape, dtype.itemsize, path, max_pixels)
     try:
         pixels = np.load(path, allow_pickle=False)
@@ -138,7 +143,9 @@ def _from_pillow(path: Path, max_pixels: int) -> Picture:
     except ImportError as error:
         raise MissingExtra("pillow", "files") from error
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of damage that the checks below refuse or that is harmless
+        warnings.simplefilter(
+            "ignore"
+        )  # Pillow warns of damage that the checks below refuse or that is harmless
         return _decode(path, max_pixels, Image, ImageOps)
 
 
@@ -149,17 +156,23 @@ def _decode(path: Path, max_pixels: int, Image, ImageOps) -> Picture:
     try:
         image = Image.open(data, formats=_FORMATS)
     except Image.DecompressionBombError as error:
-        raise InputError(f"announces more pixels than are read ({error})", path=path,
-                         remedy="cut it into tiles") from error
+        raise InputError(
+            f"announces more pixels than are read ({error})", path=path, remedy="cut it into tiles"
+        ) from error
     except (OSError, SyntaxError, ValueError, TypeError, KeyError, OverflowError, EOFError) as error:
-        raise InputError(f"cannot be read as an image ({error})", path=path, remedy="get the file again") from error
+        raise InputError(
+            f"cannot be read as an image ({error})", path=path, remedy="get the file again"
+        ) from error
     with image:
         width, height = image.size
         _check_size((height, width, len(image.getbands())), 4, path, max_pixels)
         pages = getattr(image, "n_frames", 1)
         if pages > 1:
-            raise InputError(f"holds {pages} pages or frames, one was expected", path=path,
-                             remedy="save the page that is meant as a file of its own")
+            raise InputError(
+                f"holds {pages} pages or frames, one was expected",
+                path=path,
+                remedy="save the page that is meant as a file of its own",
+            )
         transform = _geo(image, path)
         try:
             image.load()
@@ -176,7 +189,9 @@ def _decode(path: Path, max_pixels: int, Image, ImageOps) -> Picture:
                 else:
                     notes.append("its EXIF orientation was left aside: the file is georeferenced")
         except (OSError, SyntaxError, ValueError, TypeError, OverflowError, EOFError, IndexError) as error:
-            raise InputError(f"truncated or damaged ({error})", path=path, remedy="get the file again") from error
+            raise InputError(
+                f"truncated or damaged ({error})", path=path, remedy="get the file again"
+            ) from error
         if image.mode in ("RGBA", "LA", "PA"):
             notes.append("alpha channel left out")
             image = image.convert("RGB" if image.mode == "RGBA" else "L")
@@ -204,8 +219,11 @@ def _check_size(shape, itemsize: int, path: Path, max_pixels: int) -> None:
     if 0 in shape:
         raise InputError(f"holds no pixel (shape {tuple(shape)})", path=path)
     if shape[0] * shape[1] > max_pixels:
-        raise InputError(f"announces {shape[0]} x {shape[1]} pixels, at most {max_pixels / 1e6:.0f} million are read",
-                         path=path, remedy="cut it into tiles")
+        raise InputError(
+            f"announces {shape[0]} x {shape[1]} pixels, at most {max_pixels / 1e6:.0f} million are read",
+            path=path,
+            remedy="cut it into tiles",
+        )
     check_array(shape, itemsize, path=path, what="image")
 
 
@@ -218,7 +236,10 @@ def _tidy(pixels: np.ndarray, path: Path) -> np.ndarray:
     bad = ~np.isfinite(out)
     if bad.any():
         row, col, band = (int(i[0]) for i in np.nonzero(bad))
-        raise InputError(f"{int(bad.sum())} of {out.size} numbers are not finite", path=path,
-                         where=f"row {row}, column {col}, band {band}",
-                         remedy="fill or cut away the missing pixels")
+        raise InputError(
+            f"{int(bad.sum())} of {out.size} numbers are not finite",
+            path=path,
+            where=f"row {row}, column {col}, band {band}",
+            remedy="fill or cut away the missing pixels",
+        )
     return out

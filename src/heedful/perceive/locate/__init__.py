@@ -3,11 +3,31 @@
 from importlib import import_module
 
 _HOMES = {
-    "PatchClassifier": "model", "locate": "reading", "Located": "reading", "find": "retrieval",
-    "Found": "retrieval", "make_scenes": "scenes", "Scenes": "scenes", "demo": "demo",
-    "precision_at_k": "measures", "pointing": "measures", "mass_on": "measures",
+    "PatchClassifier": "model",
+    "locate": "reading",
+    "Located": "reading",
+    "find": "retrieval",
+    "Found": "retrieval",
+    "make_scenes": "scenes",
+    "Scenes": "scenes",
+    "demo": "demo",
+    "precision_at_k": "measures",
+    "pointing": "measures",
+    "mass_on": "measures",
 }
-__all__ = [*_HOMES]
+__all__ = [
+    "Found",
+    "Located",
+    "PatchClassifier",
+    "Scenes",
+    "demo",
+    "find",
+    "locate",
+    "make_scenes",
+    "mass_on",
+    "pointing",
+    "precision_at_k",
+]
 
 
 def __getattr__(name: str):

@@ -11,8 +11,17 @@ from .scenes import NONE, Scenes
 from .tokens import truth_patches
 
 # How many passes each map costs per image: forward passes, a backward counted as two.
-PASSES = {"contributions": "1", "weights x values": "1", "weights": "1", "attention": "1", "rollout": "1",
-          "integrated gradients": "24", "absolute gradients": "24", "centre prior": "0", "random": "0"}
+PASSES = {
+    "contributions": "1",
+    "weights x values": "1",
+    "weights": "1",
+    "attention": "1",
+    "rollout": "1",
+    "integrated gradients": "24",
+    "absolute gradients": "24",
+    "centre prior": "0",
+    "random": "0",
+}
 
 
 def all_maps(model, images, queries: np.ndarray, *, seed: int = 0) -> dict[str, np.ndarray]:
@@ -60,8 +69,12 @@ def assess(model, scenes: Scenes, *, seed: int = 0, rounds: int = 999) -> tuple[
     truth = truth_patches(scenes.landmark, model.patch)
     right &= truth.any(1)
     wrong = ~right & truth.any(1)
-    facts = {"accuracy": float((predicted == scenes.labels).mean()), "n": len(scenes),
-             "n_right": int(right.sum()), "values": {}}
+    facts = {
+        "accuracy": float((predicted == scenes.labels).mean()),
+        "n": len(scenes),
+        "n_right": int(right.sum()),
+        "values": {},
+    }
     good = scenes[right]
     t, d = truth[right], truth_patches(good.distractors, model.patch) & ~truth[right]
     facts["k"], facts["chance"] = float(t.sum(1).mean()), measures.chance(t)
@@ -69,14 +82,26 @@ def assess(model, scenes: Scenes, *, seed: int = 0, rounds: int = 999) -> tuple[
     rows = []
     for name, maps in all_maps(model, good.images, good.labels, seed=seed).items():
         gone = measures.deletion(model, good.images, numbers, maps)
-        each = {"pointing": measures.pointing(maps, t), "p@k": measures.precision_at_k(maps, t),
-                "p@5": measures.precision_at_k(maps, t, 5), "mass on landmark": measures.mass_on(maps, t),
-                "mass on distractors": measures.mass_on(maps, d), "overlap": measures.overlap(maps, t),
-                "deletion": gone["probability"], "correct after 5": gone["correct"]}
+        each = {
+            "pointing": measures.pointing(maps, t),
+            "p@k": measures.precision_at_k(maps, t),
+            "p@5": measures.precision_at_k(maps, t, 5),
+            "mass on landmark": measures.mass_on(maps, t),
+            "mass on distractors": measures.mass_on(maps, d),
+            "overlap": measures.overlap(maps, t),
+            "deletion": gone["probability"],
+            "correct after 5": gone["correct"],
+        }
         facts["values"][name] = each
         passes = PASSES.get(name, str(1 + maps.shape[1]))
-        rows.append({"map": name, "passes": passes, **{k: float(np.mean(v)) for k, v in each.items()},
-                     "p": measures.permutation_p(maps, t, rounds=rounds, seed=seed)})
+        rows.append(
+            {
+                "map": name,
+                "passes": passes,
+                **{k: float(np.mean(v)) for k, v in each.items()},
+                "p": measures.permutation_p(maps, t, rounds=rounds, seed=seed),
+            }
+        )
     if wrong.any():
         maps = model.maps(scenes.images[wrong], predicted[wrong])
         first = next(iter(maps))
@@ -99,13 +124,20 @@ def ruin(model, images, queries: np.ndarray, *, seed: int = 0) -> tuple[pd.DataF
     for name, maps in all_maps(model, images, queries, seed=seed).items():
         gone = measures.deletion(model, images, numbers, maps, most=min(5, maps.shape[1]))
         values[name] = gone["probability"]
-        rows.append({"map": name, "passes": PASSES.get(name, str(1 + maps.shape[1])),
-                     "deletion": float(gone["probability"].mean()),
-                     "correct after 5": float(gone["correct"].mean())})
+        rows.append(
+            {
+                "map": name,
+                "passes": PASSES.get(name, str(1 + maps.shape[1])),
+                "deletion": float(gone["probability"].mean()),
+                "correct after 5": float(gone["correct"].mean()),
+            }
+        )
     return pd.DataFrame(rows).set_index("map"), values
 
 
 def gap(facts_values: dict, ours: str, theirs: str, measure: str) -> tuple[float, float]:
     """95 % interval, over images, of our measure less theirs."""
-    difference = np.asarray(facts_values[ours][measure], float) - np.asarray(facts_values[theirs][measure], float)
+    difference = np.asarray(facts_values[ours][measure], float) - np.asarray(
+        facts_values[theirs][measure], float
+    )
     return measures.bootstrap(difference)

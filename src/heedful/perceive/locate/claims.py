@@ -33,8 +33,8 @@ def landmark_claim(model, images, queries, truth: np.ndarray, *, name: str = "",
     Returns
     -------
     Claim
-        Queries are images, keys the cells of all of them, kept apart by ``Segments``; the null exchanges blocks
-        of 16 px among all images, so a class query must prefer its own landmark to other ground.
+        Queries are images, keys the cells of all of them, kept apart by ``Segments``; the null exchanges
+        blocks of 16 px among all images: a class query must prefer its own landmark to other ground.
     """
     truth = np.asarray(truth, bool)
     rows = np.flatnonzero(truth.any(1))[:most]
@@ -57,9 +57,14 @@ def landmark_claim(model, images, queries, truth: np.ndarray, *, name: str = "",
     for i in range(n):
         claimed[i, i * h * w : (i + 1) * h * w] = cells[i]
     block = BLOCK if h % BLOCK == 0 and w % BLOCK == 0 else 1
-    return Claim(weights, queries=np.arange(n), keys=claimed, values=values,
-                 null=Null("block", shape=(n * h, w), block=block),
-                 name=name or "the class query's weight lies on the landmark")
+    return Claim(
+        weights,
+        queries=np.arange(n),
+        keys=claimed,
+        values=values,
+        null=Null("block", shape=(n * h, w), block=block),
+        name=name or "the class query's weight lies on the landmark",
+    )
 
 
 def removal_claim(model, images, queries, *, k: int = 4, most: int = 32) -> Claim:
@@ -74,5 +79,11 @@ def removal_claim(model, images, queries, *, k: int = 4, most: int = 32) -> Clai
     drop = occlusion(model.net_, x, numbers, patch=model.patch).numpy()
     top = np.zeros(drop.shape, bool)
     np.put_along_axis(top, np.argsort(-drop, 1)[:, :k], True, 1)
-    return landmark_claim(model, images, queries, top, most=most,
-                          name=f"the class query's weight lies on the {k} patches whose removal costs most")
+    return landmark_claim(
+        model,
+        images,
+        queries,
+        top,
+        most=most,
+        name=f"the class query's weight lies on the {k} patches whose removal costs most",
+    )

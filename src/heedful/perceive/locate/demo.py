@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ...reading.story import Score, Story
 from ...trust import examine
 from . import pictures
@@ -15,7 +13,7 @@ from .retrieval import mean_average_precision
 from .scenes import make_scenes
 from .tokens import truth_patches
 
-SMALL = {"size": 40, "radius": (5.0, 7.5), "kinds": ("ring", "cross")}
+SMALL = {"size": 32, "radius": (4.5, 6.5), "kinds": ("ring", "cross")}
 
 
 def demo(*, seed: int = 0, quick: bool = True) -> Story:
@@ -26,8 +24,8 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
     seed : int
         Of the scenes and the training.
     quick : bool
-        A small net on 1200 scenes of 40 px and two kinds; else 8000 scenes of 48 px, four kinds and the full net
-        (about two CPU minutes), with the plain ViT beside it.
+        A small net on 1200 scenes of 32 px and two kinds; else 8000 scenes of 48 px, four kinds and the
+        full net (some CPU minutes), with the plain ViT beside it.
 
     Returns
     -------
@@ -42,31 +40,47 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
     size = SMALL if quick else {}
     train = make_scenes(1200 if quick else 8000, negatives=0.22, seed=seed, **size)
     test = make_scenes(120 if quick else 400, split="test", seed=seed, **size)
-    settings = {"channels": (8, 16, 32, 32, 32), "iterations": 350, "lr": 4e-3, "taught": 120} if quick else {}
+    settings = (
+        {"channels": (8, 16, 32, 32, 32), "iterations": 350, "lr": 4e-3, "taught": 120} if quick else {}
+    )
     model = PatchClassifier(seed=seed, **settings).fit(train.images, train.labels)
     table, facts = assess(model, test, seed=seed, rounds=199)
     notes = [
-        f"Each map is judged on the {facts['n_right']} of {facts['n']} test scenes that are classified rightly.",
-        f"Chance by area is {facts['chance']:.2f}; the centre prior reaches {table.loc['centre prior', 'p@k']:.2f}.",
+        f"Each map is judged on the {facts['n_right']} of {facts['n']} test scenes classified rightly.",
+        f"Chance p@k is {facts['chance']:.2f}, the centre prior's {table.loc['centre prior', 'p@k']:.2f}.",
         "Absolute integrated gradients and occlusion take 24 and "
         f"{table.loc['occlusion', 'passes']} passes an image, the reading takes one.",
     ]
     if "pointing_wrong" in facts:
-        notes.append(f"On scenes classified wrongly the map still points at the landmark in "
-                     f"{facts['pointing_wrong']:.0%}: a wrong answer's map is no evidence.")
-    plain_accuracy, plain_table = None, None
+        notes.append(
+            f"On scenes classified wrongly the map still points at the landmark in "
+            f"{facts['pointing_wrong']:.0%}: a wrong answer's map is no evidence."
+        )
+    plain_table = None
     if quick:
-        notes.append("The plain ViT (method='plain') needs more steps than a demonstration has; see docs/locate.md.")
+        notes.append(
+            "The plain ViT (method='plain') needs more steps than a demonstration has; see docs/locate.md."
+        )
     else:
         plain = PatchClassifier(method="plain", seed=seed).fit(train.images, train.labels)
         plain_table, plain_facts = assess(plain, test, seed=seed, rounds=199)
         plain_accuracy = plain_facts["accuracy"]
-        notes.append(f"Plain ViT: accuracy {plain_accuracy:.3f}, class-token attention pointing "
-                     f"{plain_table.loc['attention', 'pointing']:.2f}, p@k {plain_table.loc['attention', 'p@k']:.2f}.")
-    return tell(model, test, table, facts, seed=seed, notes=notes, plain_table=plain_table,
-                data=f"{len(train)} training and {len(test)} test scenes of {test.images.shape[1]} px, seed {seed}: "
-                     f"{len(model.classes_)} landmark kinds, 2 to 4 distractors, procedural grounds and the two "
-                     "photographs that scikit-learn ships (left part for training, right part for testing)")
+        notes.append(
+            f"Plain ViT: accuracy {plain_accuracy:.3f}, class-token attention pointing "
+            f"{plain_table.loc['attention', 'pointing']:.2f}, p@k {plain_table.loc['attention', 'p@k']:.2f}."
+        )
+    return tell(
+        model,
+        test,
+        table,
+        facts,
+        seed=seed,
+        notes=notes,
+        plain_table=plain_table,
+        data=f"{len(train)} training and {len(test)} test scenes of {test.images.shape[1]} px, seed {seed}: "
+        f"{len(model.classes_)} landmark kinds, 2 to 4 distractors, procedural grounds and the two "
+        "photographs that scikit-learn ships (left part for training, right part for testing)",
+    )
 
 
 def tell(model, test, table, facts, *, seed: int, data: str, notes=(), plain_table=None) -> Story:
@@ -76,31 +90,64 @@ def tell(model, test, table, facts, *, seed: int, data: str, notes=(), plain_tab
     truth = truth_patches(good.landmark, model.patch)
     verdict = examine(landmark_claim(model, good.images, good.labels, truth, most=16), seed=seed, draws=499)
     reading = locate(good.images[:24], model=model)
-    found = mean_average_precision(model, good.images[:20], good.labels[:20], test.images, test.labels, test.landmark)
+    found = mean_average_precision(
+        model, good.images[:20], good.labels[:20], test.images, test.labels, test.landmark
+    )
     ours = table.loc["contributions"]
     scores = [Score("accuracy", facts["accuracy"], 1 / len(model.classes_), "chance")]
-    for measure, name, higher in (("pointing", "pointing game", True), ("p@k", "precision at k", True),
-                                  ("deletion", "probability left, top 5 blanked", False)):
+    for measure, name, higher in (
+        ("pointing", "pointing game", True),
+        ("p@k", "precision at k", True),
+        ("deletion", "probability left, top 5 blanked", False),
+    ):
         for rival in ("integrated gradients", "absolute gradients", "occlusion"):
-            scores.append(Score(name, float(ours[measure]), float(table.loc[rival, measure]), rival, higher,
-                                gap(values, "contributions", rival, measure)))
-    scores.append(Score("mAP of retrieval", found["mAP"], found["mAP of the mean token"], "cosine of the mean token"))
+            scores.append(
+                Score(
+                    name,
+                    float(ours[measure]),
+                    float(table.loc[rival, measure]),
+                    rival,
+                    higher,
+                    gap(values, "contributions", rival, measure),
+                )
+            )
+    scores.append(
+        Score("mAP of retrieval", found["mAP"], found["mAP of the mean token"], "cosine of the mean token")
+    )
     grids = reading.grid()
-    pics = [pictures.heat(f"{good.labels[i]}: where its evidence lies", good.images[i], grids[i], patch=model.patch,
-                          landmark=good.landmark[i], distractors=good.distractors[i],
-                          caption=reading.certificate, verdict=verdict if i == 0 else None)
-            for i in range(min(3, len(good)))]
-    pics += [pictures.compared("Precision at k", table, "p@k", caption="one pass against many"),
-             pictures.compared("Mass on distractors", table, "mass on distractors", caption="lower is better")]
+    pics = [
+        pictures.heat(
+            f"{good.labels[i]}: where its evidence lies",
+            good.images[i],
+            grids[i],
+            patch=model.patch,
+            landmark=good.landmark[i],
+            distractors=good.distractors[i],
+            caption=reading.certificate,
+            verdict=verdict if i == 0 else None,
+        )
+        for i in range(min(3, len(good)))
+    ]
+    pics += [
+        pictures.compared("Precision at k", table, "p@k", caption="one pass against many"),
+        pictures.compared("Mass on distractors", table, "mass on distractors", caption="lower is better"),
+    ]
     tables = {"maps": table.reset_index(), "places": reading.table(3)}
     if plain_table is not None:
         tables["plain ViT"] = plain_table.reset_index()
     return Story(
-        study="locate", title="Locate: a class query that points", data=data,
+        study="locate",
+        title="Locate: a class query that points",
+        data=data,
         headline=f"One forward pass points at the landmark in {ours['pointing']:.0%} of scenes; "
-                 f"{ours['p@k']:.0%} of its top k patches are the landmark's (integrated gradients, 8 backward passes: "
-                 f"{table.loc['integrated gradients', 'p@k']:.0%} signed, "
-                 f"{table.loc['absolute gradients', 'p@k']:.0%} absolute). Retrieval: mAP {found['mAP']:.2f}, "
-                 f"overlap {found['overlap']:.2f}.",
-        scores=scores, verdicts=[verdict], pictures=pics, tables=tables, notes=list(notes), reading=reading,
+        f"{ours['p@k']:.0%} of its top k patches are the landmark's (integrated gradients, 8 backward "
+        f"passes: {table.loc['integrated gradients', 'p@k']:.0%} signed, "
+        f"{table.loc['absolute gradients', 'p@k']:.0%} absolute). Retrieval: mAP {found['mAP']:.2f}, "
+        f"overlap {found['overlap']:.2f}.",
+        scores=scores,
+        verdicts=[verdict],
+        pictures=pics,
+        tables=tables,
+        notes=list(notes),
+        reading=reading,
     )

@@ -64,7 +64,9 @@ def chance(truth: np.ndarray) -> float:
     return float(np.asarray(truth).mean())
 
 
-def permutation_p(maps: np.ndarray, truth: np.ndarray, *, measure=mass_on, rounds: int = 999, seed: int = 0) -> float:
+def permutation_p(
+    maps: np.ndarray, truth: np.ndarray, *, measure=mass_on, rounds: int = 999, seed: int = 0
+) -> float:
     """One-sided p: is the measure greater than for the same maps against *other images'* landmarks?
 
     Permuting whole truths keeps both the maps' and the landmarks' habits (a liking for the middle, sizes), so
@@ -93,8 +95,9 @@ def deletion(model, X, classes: Sequence[int], maps: np.ndarray, *, most: int = 
     Returns
     -------
     dict
-        ``probability``: (N,) mean of the class's probability over 1..``most`` blanked patches (the area under
-        the deletion curve: lower is better); ``correct``: (N,) bool, whether the class still wins after ``most``.
+        ``probability``: (N,) mean of the class's probability over 1..``most`` blanked patches (the area
+        under the deletion curve: lower is better); ``correct``: (N,) bool, whether the class still wins
+        after ``most``.
 
     Source: V. Petsiuk, A. Das, K. Saenko, "RISE", BMVC 2018 (deletion).
     """
@@ -142,6 +145,9 @@ def _pair(maps, truth, *, empty: bool = False):
     if maps.shape != truth.shape or maps.ndim != 2:
         raise InputError(f"maps {maps.shape} and truth {truth.shape}; both (images, patches) were expected")
     if not empty and not truth.any(1).all():
-        raise InputError("an image has no landmark patch", where=f"image {int(np.argmin(truth.any(1)))}",
-                         remedy="leave it out of the measures")
+        raise InputError(
+            "an image has no landmark patch",
+            where=f"image {int(np.argmin(truth.any(1)))}",
+            remedy="leave it out of the measures",
+        )
     return maps, truth

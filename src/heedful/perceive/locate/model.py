@@ -21,11 +21,12 @@ CHANNELS = (24, 32, 64, 64, 64)
 class PatchClassifier(ClassifierMixin, Estimator):
     """An image classifier whose one read over local tokens is the only path to its answer.
 
-    ``method="tied"``: a strictly local convolutional stem (tokens of 4 px that have seen 27 px) and one query
-    per class, ``e_jc = w_c . t_j + b_c``, weights ``a_jc = softmax_j(e_jc / temperature)``, logit ``sum_j a_jc
-    e_jc + bias_c``: score and value are one number, so the weight sits where the evidence does and the logit is
-    an exact sum of contributions. A second, local read hands each contribution on to where in its field of view
-    the evidence lies (`SourceRead`), taught on leave-one-out and gradient maps of training images.
+    ``method="tied"``: a strictly local convolutional stem (tokens of 4 px that have seen 27 px) and one
+    query per class, ``e_jc = w_c . t_j + b_c``, weights ``a_jc = softmax_j(e_jc / temperature)``, logit
+    ``sum_j a_jc e_jc + bias_c``: score and value are one number, so the weight sits where the evidence does
+    and the logit is an exact sum of contributions. A second, local read hands each contribution on to where
+    in its field of view the evidence lies (`SourceRead`), taught on leave-one-out and gradient maps of
+    training images.
     ``method="plain"``: a small vision transformer with a class token, its attention read directly.
 
     Parameters
@@ -71,9 +72,22 @@ class PatchClassifier(ClassifierMixin, Estimator):
     W. Brendel, M. Bethge, "Approximating CNNs with bag-of-local-features models", ICLR 2019.
     """
 
-    def __init__(self, *, method: str = "tied", patch: int = 8, negative: str = NONE, drop: float = 0.2,
-                 temperature: float = 1.0, channels: tuple[int, ...] = CHANNELS, views: str = "overhead",
-                 teacher: str = "both", taught: int = 1000, iterations: int = 1000, lr: float = 2e-3, seed: int = 0):
+    def __init__(
+        self,
+        *,
+        method: str = "tied",
+        patch: int = 8,
+        negative: str = NONE,
+        drop: float = 0.2,
+        temperature: float = 1.0,
+        channels: tuple[int, ...] = CHANNELS,
+        views: str = "overhead",
+        teacher: str = "both",
+        taught: int = 1000,
+        iterations: int = 1000,
+        lr: float = 2e-3,
+        seed: int = 0,
+    ):
         self.method, self.patch, self.negative, self.drop = method, patch, negative, drop
         self.temperature, self.channels, self.views, self.teacher = temperature, channels, views, teacher
         self.taught, self.iterations, self.lr, self.seed = taught, iterations, lr, seed
@@ -102,34 +116,55 @@ class PatchClassifier(ClassifierMixin, Estimator):
         labels = labels.astype(str)
         classes = np.array(sorted(set(labels.tolist()) - {self.negative}))
         if len(classes) < 2 and not (len(classes) == 1 and (labels == self.negative).any()):
-            raise InputError(f"{len(classes)} landmark class; two, or one and images labelled "
-                             f"{self.negative!r}, were expected")
+            raise InputError(
+                f"{len(classes)} landmark class; two, or one and images labelled "
+                f"{self.negative!r}, were expected"
+            )
         self.classes_, self.bands_, self.size_ = classes, images.shape[3], tuple(images.shape[1:3])
-        target = torch.from_numpy(np.where(labels == self.negative, len(classes),
-                                           np.searchsorted(classes, labels)))
+        target = torch.from_numpy(
+            np.where(labels == self.negative, len(classes), np.searchsorted(classes, labels))
+        )
         sample = to_unit(torch.from_numpy(images[:: max(1, len(images) // 2000)]))
         self.mean_ = sample.mean((0, 2, 3)).numpy()
         self.std_ = sample.std((0, 2, 3)).clamp_min(1e-3).numpy()
         with seeded(self.seed):
             net = self._build()
         tensors = torch.from_numpy(images)
-        record = train(net, tensors, target, patch=self.patch, drop=self.drop, views=self.views,
-                       iterations=self.iterations * (1 if self.method == "tied" else 4),
-                       lr=self.lr if self.method == "tied" else min(self.lr, 1e-3), seed=self.seed,
-                       checkpoint=checkpoint)
+        record = train(
+            net,
+            tensors,
+            target,
+            patch=self.patch,
+            drop=self.drop,
+            views=self.views,
+            iterations=self.iterations * (1 if self.method == "tied" else 4),
+            lr=self.lr if self.method == "tied" else min(self.lr, 1e-3),
+            seed=self.seed,
+            checkpoint=checkpoint,
+        )
         self.taught_on_ = 0
         if self.method == "tied" and self.teacher != "none":
             shown = target < len(classes)
-            self.taught_on_ = teach_source(net, tensors[shown], target[shown], patch=self.patch, seed=self.seed,
-                                           teacher=self.teacher, taught=self.taught)
+            self.taught_on_ = teach_source(
+                net,
+                tensors[shown],
+                target[shown],
+                patch=self.patch,
+                seed=self.seed,
+                teacher=self.teacher,
+                taught=self.taught,
+            )
         self.losses_ = [float(v) for v in record.train]
         self.weights_ = {name: t.detach().clone() for name, t in net.state_dict().items()}
         self._cached = None
         return self
 
     def _check_parameters(self) -> None:
-        allowed = {"method": ("tied", "plain"), "views": ("overhead", "mirror", "none"),
-                   "teacher": ("both", "occlusion", "gradients", "none")}
+        allowed = {
+            "method": ("tied", "plain"),
+            "views": ("overhead", "mirror", "none"),
+            "teacher": ("both", "occlusion", "gradients", "none"),
+        }
         for name, values in allowed.items():
             if getattr(self, name) not in values:
                 raise InputError(f"{name}={getattr(self, name)!r}; one of {', '.join(values)} was expected")
@@ -137,15 +172,27 @@ class PatchClassifier(ClassifierMixin, Estimator):
             raise InputError(f"patch={self.patch}; a multiple of {CELL} px was expected")
         if not 0 <= self.drop <= 0.5:
             raise InputError(f"drop={self.drop}; a share in [0, 0.5] was expected")
-        if self.temperature <= 0 or self.iterations < 1 or self.taught < 1 or len(self.channels) != len(CHANNELS):
+        if (
+            self.temperature <= 0
+            or self.iterations < 1
+            or self.taught < 1
+            or len(self.channels) != len(CHANNELS)
+        ):
             raise InputError("temperature, iterations and taught must be positive, channels five widths")
 
     def _build(self) -> torch.nn.Module:
         if self.method == "plain":
-            return PlainViT(len(self.classes_), self.bands_, self.size_, mean=self.mean_, std=self.std_,
-                            patch=self.patch)
-        net = TiedRead(len(self.classes_), self.bands_, mean=self.mean_, std=self.std_,
-                       channels=tuple(self.channels), temperature=self.temperature)
+            return PlainViT(
+                len(self.classes_), self.bands_, self.size_, mean=self.mean_, std=self.std_, patch=self.patch
+            )
+        net = TiedRead(
+            len(self.classes_),
+            self.bands_,
+            mean=self.mean_,
+            std=self.std_,
+            channels=tuple(self.channels),
+            temperature=self.temperature,
+        )
         return net.to(memory_format=torch.channels_last)
 
     @property
@@ -158,7 +205,9 @@ class PatchClassifier(ClassifierMixin, Estimator):
             try:
                 net.load_state_dict(self.weights_)
             except RuntimeError as error:
-                raise InputError(f"the weights do not fit the parameters ({str(error).splitlines()[0]})") from error
+                raise InputError(
+                    f"the weights do not fit the parameters ({str(error).splitlines()[0]})"
+                ) from error
             self._cached = net.eval().requires_grad_(False)
         return self._cached
 
@@ -168,8 +217,16 @@ class PatchClassifier(ClassifierMixin, Estimator):
     def prepare(self, X) -> torch.Tensor:
         """Images checked, as the network takes them: (N, bands, H, W) in [0, 1]."""
         check_is_fitted(self)
-        return to_unit(torch.from_numpy(as_images(
-            X, patch=self.patch, bands=self.bands_, size=tuple(self.size_) if self.method == "plain" else None)))
+        return to_unit(
+            torch.from_numpy(
+                as_images(
+                    X,
+                    patch=self.patch,
+                    bands=self.bands_,
+                    size=tuple(self.size_) if self.method == "plain" else None,
+                )
+            )
+        )
 
     def decision_function(self, X) -> np.ndarray:
         """Logits (N, C), against 0 for "no landmark"."""
@@ -211,15 +268,19 @@ class PatchClassifier(ClassifierMixin, Estimator):
         Returns
         -------
         dict
-            "tied": ``contributions`` (handed on to their source: the reading), ``weights x values`` (where the
-            tokens sit) and ``weights``. "plain": ``attention`` of the class token and ``rollout``.
+            "tied": ``contributions`` (handed on to their source: the reading), ``weights x values`` (where
+            the tokens sit) and ``weights``. "plain": ``attention`` of the class token and ``rollout``.
         """
         if self.method == "plain":
             return {k: v.numpy() for k, v in class_token(self.net_, self.prepare(X)).items()}
         heard = self.hear(X)
         chosen = self.indices(queries, heard.logits)
         each = torch.arange(len(chosen))
-        named = {"contributions": heard.landed, "weights x values": heard.contributions, "weights": heard.weights}
+        named = {
+            "contributions": heard.landed,
+            "weights x values": heard.contributions,
+            "weights": heard.weights,
+        }
         return {k: per_patch(v, self.patch)[each, chosen].numpy() for k, v in named.items()}
 
     def indices(self, queries, logits) -> torch.Tensor:

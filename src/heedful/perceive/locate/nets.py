@@ -36,7 +36,7 @@ class Scale(nn.Module):
 
 
 class LocalStem(nn.Module):
-    """Convolutions whose every output cell sees 27 x 27 px and nothing else: (B, bands, H, W) to (B, d, H/4, W/4).
+    """Convolutions whose output cells see 27 x 27 px each: (B, bands, H, W) to (B, d, H/4, W/4).
 
     Nothing else mixes cells: no position embedding, no pooling, no statistics of the image. Batch
     normalisation is, once trained, a fixed affine map per channel, so it keeps the cells apart; it is what
@@ -91,11 +91,21 @@ class SourceRead(nn.Module):
 class TiedRead(nn.Module):
     """A class query whose score and value are one number, so that weight cannot sit where evidence does not.
 
-    ``e_jc = w_c . t_j + b_c``; ``a_jc = softmax_j(e_jc / temperature)``; ``logit_c = sum_j a_jc e_jc + bias_c``.
+    ``e_jc = w_c . t_j + b_c``; ``a_jc = softmax_j(e_jc / temperature)``;
+    ``logit_c = sum_j a_jc e_jc + bias_c``.
     """
 
-    def __init__(self, classes: int, bands: int, *, mean, std, channels=(24, 32, 64, 64, 64),
-                 temperature: float = 1.0, reach: int = 2):
+    def __init__(
+        self,
+        classes: int,
+        bands: int,
+        *,
+        mean,
+        std,
+        channels=(24, 32, 64, 64, 64),
+        temperature: float = 1.0,
+        reach: int = 2,
+    ):
         super().__init__()
         self.scale = Scale(mean, std)
         self.stem = LocalStem(bands, channels)
@@ -108,7 +118,7 @@ class TiedRead(nn.Module):
         return self.stem(self.scale(x))
 
     def classify(self, tokens: Tensor, keep: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits (B, C), evidence and weights (B, C, h, w). ``keep`` (B, h, w) bool: cells that may be read."""
+        """Logits (B, C), evidence and weights (B, C, h, w); ``keep`` (B, h, w) bool: cells to be read."""
         e = self.evidence(tokens)
         s = e / self.temperature
         if keep is not None:
@@ -129,8 +139,19 @@ class TiedRead(nn.Module):
 class PlainViT(nn.Module):
     """A small pre-norm ViT with a class token, as in Dosovitskiy et al. (2021): the idea unrefined."""
 
-    def __init__(self, classes: int, bands: int, size: tuple[int, int], *, mean, std, patch: int = 8,
-                 width: int = 64, depth: int = 3, heads: int = 4):
+    def __init__(
+        self,
+        classes: int,
+        bands: int,
+        size: tuple[int, int],
+        *,
+        mean,
+        std,
+        patch: int = 8,
+        width: int = 64,
+        depth: int = 3,
+        heads: int = 4,
+    ):
         super().__init__()
         n = (size[0] // patch) * (size[1] // patch)
         self.patch, self.heads = patch, heads
@@ -139,11 +160,17 @@ class PlainViT(nn.Module):
         self.cls = nn.Parameter(torch.randn(1, 1, width) * 0.02)
         self.position = nn.Parameter(torch.randn(1, n + 1, width) * 0.02)
         self.blocks = nn.ModuleList(
-            nn.ModuleDict({
-                "norm1": nn.LayerNorm(width), "qkv": nn.Linear(width, 3 * width), "out": nn.Linear(width, width),
-                "norm2": nn.LayerNorm(width), "up": nn.Linear(width, 4 * width),
-                "down": nn.Linear(4 * width, width),
-            }) for _ in range(depth)
+            nn.ModuleDict(
+                {
+                    "norm1": nn.LayerNorm(width),
+                    "qkv": nn.Linear(width, 3 * width),
+                    "out": nn.Linear(width, width),
+                    "norm2": nn.LayerNorm(width),
+                    "up": nn.Linear(width, 4 * width),
+                    "down": nn.Linear(4 * width, width),
+                }
+            )
+            for _ in range(depth)
         )
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, classes)

@@ -17,8 +17,17 @@ def grey(image: np.ndarray) -> np.ndarray:
     return values @ [0.299, 0.587, 0.114] if values.shape[2] == 3 else values.mean(2)
 
 
-def heat(title: str, image, values: np.ndarray, *, patch: int, landmark=None, distractors=None,
-         caption: str = "", verdict=None) -> pic.Slice:
+def heat(
+    title: str,
+    image,
+    values: np.ndarray,
+    *,
+    patch: int,
+    landmark=None,
+    distractors=None,
+    caption: str = "",
+    verdict=None,
+) -> pic.Slice:
     """An image with each patch's positive contribution over it and the landmark outlined.
 
     Parameters
@@ -29,33 +38,64 @@ def heat(title: str, image, values: np.ndarray, *, patch: int, landmark=None, di
     landmark, distractors : (H, W) bool, optional
     """
     overlay = np.clip(values, 0, None).repeat(patch, 0).repeat(patch, 1)
-    outlines = {name: mask for name, mask in (("landmark", landmark), ("distractors", distractors))
-                if mask is not None and np.any(mask)}
-    return pic.Slice(title, grey(image), overlay=np.where(overlay > 0, overlay, np.nan),
-                     overlay_label="contribution to the logit", outlines=outlines or None, window=(0.0, 1.0),
-                     caption=caption, verdict=verdict)
+    outlines = {
+        name: mask
+        for name, mask in (("landmark", landmark), ("distractors", distractors))
+        if mask is not None and np.any(mask)
+    }
+    return pic.Slice(
+        title,
+        grey(image),
+        overlay=np.where(overlay > 0, overlay, np.nan),
+        overlay_label="contribution to the logit",
+        outlines=outlines or None,
+        window=(0.0, 1.0),
+        caption=caption,
+        verdict=verdict,
+    )
 
 
-def sources(title: str, image, landed: np.ndarray, *, patch: int, top: int = 6, caption: str = "") -> pic.Slice:
+def sources(
+    title: str, image, landed: np.ndarray, *, patch: int, top: int = 6, caption: str = ""
+) -> pic.Slice:
     """The leading patches alone, numbered by their share, as clickable pixels."""
     rows, cols = landed.shape
     order = np.argsort(-landed.ravel(), kind="stable")[:top]
     total = max(float(np.clip(landed, 0, None).sum()), 1e-12)
     places = np.stack([order // cols * patch + patch // 2, order % cols * patch + patch // 2], 1)
     middle = np.array([[rows * patch // 2, cols * patch // 2]])
-    return pic.Slice(title, grey(image), window=(0.0, 1.0), caption=caption,
-                     sources={"pixel": middle, "source": places[None],
-                              "weight": (np.clip(landed.ravel()[order], 0, None) / total)[None]})
+    return pic.Slice(
+        title,
+        grey(image),
+        window=(0.0, 1.0),
+        caption=caption,
+        sources={
+            "pixel": middle,
+            "source": places[None],
+            "weight": (np.clip(landed.ravel()[order], 0, None) / total)[None],
+        },
+    )
 
 
 def compared(title: str, table, measure: str, *, caption: str = "", verdict=None) -> pic.Bars:
     """One measure of every map, side by side."""
-    return pic.Bars(title, [str(name) for name in table.index], table[measure].to_numpy(float), caption=caption,
-                    verdict=verdict)
+    return pic.Bars(
+        title,
+        [str(name) for name in table.index],
+        table[measure].to_numpy(float),
+        caption=caption,
+        verdict=verdict,
+    )
 
 
 def deletion_curves(title: str, curves: Mapping[str, np.ndarray], *, caption: str = "") -> pic.Curves:
     """Accuracy or probability left after 0, 1, 2... blanked patches, a line for each map."""
     steps = len(next(iter(curves.values())))
-    return pic.Curves(title, np.arange(steps), dict(curves), x_label="patches blanked",
-                      y_label="probability of the class left", caption=caption)
+    return pic.Curves(
+        title,
+        np.arange(steps),
+        dict(curves),
+        x_label="patches blanked",
+        y_label="probability of the class left",
+        caption=caption,
+    )

@@ -19,10 +19,10 @@ AT_ONCE = 256  # images whose weights are read together
 
 
 def class_weights(net: TiedRead, tokens: torch.Tensor) -> tuple[Weights, torch.Tensor]:
-    """The tied read as ``Weights``: queries are classes, keys are cells, (B, C, h w); and the keys themselves.
+    """The tied read as ``Weights`` (B, C, h w), classes asking cells; and the keys themselves.
 
     The offset ``b_c`` joins the query as one more channel, against a channel of ones, so that the score
-    ``e_jc = [w_c, b_c] . [t_j, 1]`` is also the value.
+    ``e_jc = [w_c, b_c] . [t_j, 1]`` is the value too.
     """
     flat = tokens.flatten(2).transpose(1, 2)
     keys = torch.cat([flat, flat.new_ones(*flat.shape[:2], 1)], 2)
@@ -84,13 +84,19 @@ class Located(Reading):
         for i, values in enumerate(maps):
             query = min(int(asked[i]), weight.shape[1] - 1)
             for rank, patch in enumerate(np.argsort(-values, kind="stable")[:k]):
-                rows.append({
-                    "image": str(self.data["image_name"].values[i]), "class": str(self.data["asked_name"].values[i]),
-                    "rank": rank + 1, "patch": str(self.data["patch_name"].values[patch]),
-                    "x": float(self.data["patch_x"].values[patch]), "y": float(self.data["patch_y"].values[patch]),
-                    "contribution": float(values[patch]), "weight": float(weight[i, query, patch]),
-                    "logit": float(self.data["logit"].values[i, int(asked[i])]),
-                })
+                rows.append(
+                    {
+                        "image": str(self.data["image_name"].values[i]),
+                        "class": str(self.data["asked_name"].values[i]),
+                        "rank": rank + 1,
+                        "patch": str(self.data["patch_name"].values[patch]),
+                        "x": float(self.data["patch_x"].values[patch]),
+                        "y": float(self.data["patch_y"].values[patch]),
+                        "contribution": float(values[patch]),
+                        "weight": float(weight[i, query, patch]),
+                        "logit": float(self.data["logit"].values[i, int(asked[i])]),
+                    }
+                )
         return pd.DataFrame(rows)
 
 
@@ -165,13 +171,17 @@ def locate(
     if "moment_mean" in data and transform is not None:  # read in pixels, told in the map's coordinates
         a, b, c, d, e, f = transform
         x_, y_ = np.moveaxis(data["moment_mean"].values.astype(float), -1, 0)
-        data["moment_mean"] = (("image", "query", "quantity"), np.stack([a * x_ + b * y_ + c, d * x_ + e * y_ + f], -1))
+        data["moment_mean"] = (
+            ("image", "query", "quantity"),
+            np.stack([a * x_ + b * y_ + c, d * x_ + e * y_ + f], -1),
+        )
     coordinates = {
         "image_name": ("image", np.array(names, dtype=object)),
         "asked_name": ("image", model.classes_[asked].astype(object)),
         "class_name": ("class", model.classes_.astype(object)),
         "patch_name": ("patch", np.array(patch_names(rows, cols), dtype=object)),
-        "patch_x": ("patch", centres[:, 0]), "patch_y": ("patch", centres[:, 1]),
+        "patch_x": ("patch", centres[:, 0]),
+        "patch_y": ("patch", centres[:, 1]),
     }
     reading.data = data.assign_coords(coordinates)
     return reading
@@ -185,8 +195,9 @@ def _tied(model, x, top):
     groups, patches = _cells_of(h, w, model.patch)
     weights, keys = class_weights(net, tokens)
     places = torch.from_numpy(patch_centres(h, w, CELL)).float()
-    _, r = weights.read(None, [TopK(min(top, h * w)), EffectiveKeys(), Moments(places),
-                               Mass(groups, names=patches)])
+    _, r = weights.read(
+        None, [TopK(min(top, h * w)), EffectiveKeys(), Moments(places), Mass(groups, names=patches)]
+    )
     evidence = keys @ weights.q.transpose(-1, -2)  # (B, cells, C): the score is the value
     log_weight = evidence / net.temperature - weights.lse()[:, None, :]
     each = log_weight.exp() * evidence
@@ -198,8 +209,14 @@ def _tied(model, x, top):
     table[groups, torch.arange(h * w)] = 1.0
     logits = each.sum(1) + net.bias
     cells = [f"x{c * CELL}y{r_ * CELL}" for r_ in range(h) for c in range(w)]
-    reading = Located(r, queries=model.classes_.tolist(), keys=cells, lead=("image",), unit="logit",
-                      title="Where the class query looks")
+    reading = Located(
+        r,
+        queries=model.classes_.tolist(),
+        keys=cells,
+        lead=("image",),
+        unit="logit",
+        title="Where the class query looks",
+    )
     return reading, logits, (table @ landed).transpose(1, 2)
 
 
@@ -214,8 +231,13 @@ def _plain(model, x, top):
     groups = torch.cat([torch.tensor([-1]), torch.arange(n)])
     weights = Weights(q[:, :, :1], k)
     _, r = weights.read(None, [TopK(min(top, n)), EffectiveKeys(), Mass(groups, names=patches)])
-    reading = Located(r, queries=["class token"], keys=["class token", *patches], lead=("image", "head"),
-                      title="Where the class token looks")
+    reading = Located(
+        r,
+        queries=["class token"],
+        keys=["class token", *patches],
+        lead=("image", "head"),
+        title="Where the class token looks",
+    )
     reading.data["mass"] = reading.data["mass"].mean("head")
     return reading, logits, None
 

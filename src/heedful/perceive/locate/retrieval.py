@@ -54,11 +54,18 @@ class Found:
         """The first scenes: a DataFrame with rank, scene, score and place."""
         import pandas as pd
 
-        return pd.DataFrame([
-            {"rank": n + 1, "scene": self.names[i], "score": float(self.scores[i]),
-             "x": float(self.places[i, 0]), "y": float(self.places[i, 1])}
-            for n, i in enumerate(self.order[:top])
-        ])
+        return pd.DataFrame(
+            [
+                {
+                    "rank": n + 1,
+                    "scene": self.names[i],
+                    "score": float(self.scores[i]),
+                    "x": float(self.places[i, 0]),
+                    "y": float(self.places[i, 1]),
+                }
+                for n, i in enumerate(self.order[:top])
+            ]
+        )
 
     def precision(self, relevant: Sequence[bool]) -> float:
         """Average precision of the ranking, given which scenes show the same landmark."""
@@ -88,8 +95,9 @@ def find(
 ) -> Found:
     """Rank scenes by how much of the query image's landmark they show, and say where.
 
-    The query image is read once: its class probabilities ``p`` mix the class queries into one, ``q = sum_c p_c
-    w_c``; that query is then read over the tokens of every scene, its evidence being weight and value at once.
+    The query image is read once: its class probabilities ``p`` mix the class queries into one,
+    ``q = sum_c p_c w_c``; that query is then read over the tokens of every scene, its evidence being weight
+    and value at once.
 
     Parameters
     ----------
@@ -131,9 +139,18 @@ def find(
     with torch.no_grad():
         scores, maps, reading = (_tied if model.method == "tied" else _plain)(model, p, x, names)
     rows, cols = pixels.shape[1] // model.patch, pixels.shape[2] // model.patch
-    centres = patch_centres(rows, cols, model.patch, None if transform is None else check_transform(transform))
-    return Found(np.argsort(-scores, kind="stable"), scores, maps, centres[maps.argmax(1)],
-                 {str(c): float(v) for c, v in zip(model.classes_, p, strict=True)}, reading, names)
+    centres = patch_centres(
+        rows, cols, model.patch, None if transform is None else check_transform(transform)
+    )
+    return Found(
+        np.argsort(-scores, kind="stable"),
+        scores,
+        maps,
+        centres[maps.argmax(1)],
+        {str(c): float(v) for c, v in zip(model.classes_, p, strict=True)},
+        reading,
+        names,
+    )
 
 
 def mean_average_precision(model, queries, query_labels, scenes, labels, landmark=None) -> dict[str, float]:
@@ -158,11 +175,15 @@ def mean_average_precision(model, queries, query_labels, scenes, labels, landmar
     if model.method == "tied":
         for name, images in (("query", queries), ("scene", scenes)):
             with torch.no_grad():
-                parts = [model.net_.tokens(part).mean((2, 3)) for part in model.prepare(images).split(AT_ONCE)]
+                parts = [
+                    model.net_.tokens(part).mean((2, 3)) for part in model.prepare(images).split(AT_ONCE)
+                ]
             pooled[name] = torch.cat(parts)
         centre = pooled["scene"].mean(0)
-        cosine = torch.nn.functional.normalize(pooled["query"] - centre, dim=1) @ torch.nn.functional.normalize(
-            pooled["scene"] - centre, dim=1).T
+        cosine = (
+            torch.nn.functional.normalize(pooled["query"] - centre, dim=1)
+            @ torch.nn.functional.normalize(pooled["scene"] - centre, dim=1).T
+        )
     for i, label in enumerate(query_labels):
         relevant = np.asarray(labels) == label
         result = find(queries[i], scenes, model=model)
@@ -186,12 +207,22 @@ def _tied(model, p, x, names):
     _, r = weights.read(None, [TopK(min(8, h * w))])
     evidence = keys @ query.T
     each = (evidence / net.temperature - weights.lse()[:, None, :]).exp() * evidence  # (S, cells, 1)
-    landed = torch.cat([source_weights(net, part).T @ some
-                        for part, some in zip(tokens.split(AT_ONCE), each.split(AT_ONCE), strict=True)])
+    landed = torch.cat(
+        [
+            source_weights(net, part).T @ some
+            for part, some in zip(tokens.split(AT_ONCE), each.split(AT_ONCE), strict=True)
+        ]
+    )
     maps = per_patch(landed.transpose(1, 2).reshape(len(x), 1, h, w), model.patch)[:, 0]
     cells = [f"x{c * CELL}y{r_ * CELL}" for r_ in range(h) for c in range(w)]
-    reading = Reading(r, queries=["query image"], keys=cells, lead=("scene",), unit="logit",
-                      title="Where the query image's landmark is found")
+    reading = Reading(
+        r,
+        queries=["query image"],
+        keys=cells,
+        lead=("scene",),
+        unit="logit",
+        title="Where the query image's landmark is found",
+    )
     reading.data = reading.data.assign_coords(scene_name=("scene", np.array(names, dtype=object)))
     return (each.sum((1, 2)) + p @ net.bias).numpy(), maps.numpy(), reading
 

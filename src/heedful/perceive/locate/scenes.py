@@ -100,8 +100,10 @@ def make_scenes(
     if split not in ("train", "test"):
         raise InputError(f"split {split!r}, expected 'train' or 'test'")
     if size < 4 * radius[1]:
-        raise InputError(f"scenes of {size} px cannot hold objects of radius {radius[1]:g} px",
-                         remedy=f"ask for at least {int(4 * radius[1])} px")
+        raise InputError(
+            f"scenes of {size} px cannot hold objects of radius {radius[1]:g} px",
+            remedy=f"ask for at least {int(4 * radius[1])} px",
+        )
     rng = np.random.default_rng([seed, 0 if split == "train" else 1])
     grounds = [_side(photo, split) for photo in (bundled_photos() if photos is None else photos)]
     images = np.empty((n, size, size, 3), np.uint8)

@@ -10,7 +10,9 @@ import numpy as np
 from ...errors import InputError
 
 
-def as_images(X: Any, *, patch: int, bands: int | None = None, size: tuple[int, int] | None = None) -> np.ndarray:
+def as_images(
+    X: Any, *, patch: int, bands: int | None = None, size: tuple[int, int] | None = None
+) -> np.ndarray:
     """Images checked: (N, H, W, bands), uint8, or float32 within [0, 1].
 
     Parameters
@@ -41,37 +43,50 @@ def as_images(X: Any, *, patch: int, bands: int | None = None, size: tuple[int, 
         X = list(X)
         shapes = {np.shape(image) for image in X}
         if len(shapes) > 1:
-            raise InputError(f"images of {len(shapes)} different shapes, {sorted(shapes)[:3]}",
-                             remedy="cut them to one size, or give them one by one")
+            raise InputError(
+                f"images of {len(shapes)} different shapes, {sorted(shapes)[:3]}",
+                remedy="cut them to one size, or give them one by one",
+            )
         X = np.array(X)
     if X.dtype.kind not in "uif" or X.ndim not in (3, 4):
-        raise InputError(f"images are {X.dtype} of shape {X.shape}; numbers of shape (N, H, W) or "
-                         "(N, H, W, bands) were expected")
+        raise InputError(
+            f"images are {X.dtype} of shape {X.shape}; numbers of shape (N, H, W) or "
+            "(N, H, W, bands) were expected"
+        )
     if X.ndim == 3:
         X = X[..., None]
     if 0 in X.shape:
         raise InputError(f"no image or no pixel (shape {X.shape})")
     height, width = X.shape[1:3]
     if height % patch or width % patch:
-        raise InputError(f"images of {height} x {width} px; sides that are multiples of {patch} were expected",
-                         remedy=f"cut them to {height // patch * patch} x {width // patch * patch}")
+        raise InputError(
+            f"images of {height} x {width} px; sides that are multiples of {patch} were expected",
+            remedy=f"cut them to {height // patch * patch} x {width // patch * patch}",
+        )
     if bands is not None and X.shape[3] != bands:
         raise InputError(f"images with {X.shape[3]} bands, the model was fitted on {bands}")
     if size is not None and (height, width) != tuple(size):
-        raise InputError(f"images of {height} x {width} px; method='plain' was fitted on {size[0]} x {size[1]} "
-                         "and its position embedding allows no other")
+        raise InputError(
+            f"images of {height} x {width} px; method='plain' was fitted on {size[0]} x {size[1]} "
+            "and its position embedding allows no other"
+        )
     if X.dtype == np.uint8:
-        return np.ascontiguousarray(X)
+        return np.require(X, requirements=["C", "W"])  # torch wants to be able to write
     finite = np.isfinite(X)
     if not finite.all():
         i, r, c, _ = (int(v[0]) for v in np.nonzero(~finite))
-        raise InputError(f"{int((~finite).sum())} numbers are not finite", where=f"image {i}, row {r}, column {c}",
-                         remedy="fill or leave out these images")
+        raise InputError(
+            f"{int((~finite).sum())} numbers are not finite",
+            where=f"image {i}, row {r}, column {c}",
+            remedy="fill or leave out these images",
+        )
     low, high = float(X.min()), float(X.max())
     if low < 0 or high > 1:
-        raise InputError(f"{X.dtype} images range over {low:g}..{high:g}; 0..1, or uint8, was expected",
-                         remedy="divide by the sensor's full scale")
-    return np.ascontiguousarray(X, dtype=np.float32)
+        raise InputError(
+            f"{X.dtype} images range over {low:g}..{high:g}; 0..1, or uint8, was expected",
+            remedy="divide by the sensor's full scale",
+        )
+    return np.require(X, np.float32, ["C", "W"])
 
 
 def cut_to_patches(pixels: np.ndarray, patch: int) -> tuple[np.ndarray, str | None]:
@@ -121,8 +136,10 @@ def check_transform(transform: Sequence[float]) -> tuple[float, ...]:
     """Six finite numbers of an invertible affine map, or an InputError."""
     values = tuple(float(v) for v in tuple(transform)[:6])
     if len(values) != 6 or not np.isfinite(values).all() or values[0] * values[4] == values[1] * values[3]:
-        raise InputError(f"transform {tuple(transform)}; six numbers a, b, c, d, e, f of an invertible map "
-                         "x = a col + b row + c, y = d col + e row + f were expected")
+        raise InputError(
+            f"transform {tuple(transform)}; six numbers a, b, c, d, e, f of an invertible map "
+            "x = a col + b row + c, y = d col + e row + f were expected"
+        )
     return values
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...learn import Rows, fit
+from ...learn import fit
 from .nets import CELL, TiedRead
 from .rivals import integrated_gradients, occlusion
 
@@ -74,16 +74,27 @@ def train(net, images, labels, *, patch, drop, views, iterations, lr, seed, chec
     steps = epochs * -(-len(images) // BATCH)
     lesson = Lesson(net, patch=patch, drop=drop, views=views, steps=steps)
     record = fit(
-        lesson, lambda module, x, y: module.loss(x, y), (images, labels), epochs=epochs, batch_size=BATCH,
-        lr=lr, weight_decay=0.02, schedule="cosine", validation=0, patience=None, seed=seed,
-        checkpoint=checkpoint, text="training",
+        lesson,
+        lambda module, x, y: module.loss(x, y),
+        (images, labels),
+        epochs=epochs,
+        batch_size=BATCH,
+        lr=lr,
+        weight_decay=0.02,
+        schedule="cosine",
+        validation=0,
+        patience=None,
+        seed=seed,
+        checkpoint=checkpoint,
+        text="training",
     )
     net.eval()
     return record
 
 
-def teach_source(net: TiedRead, images: Tensor, labels: Tensor, *, patch: int, seed: int, teacher: str,
-                 taught: int = 1000):
+def teach_source(
+    net: TiedRead, images: Tensor, labels: Tensor, *, patch: int, seed: int, teacher: str, taught: int = 1000
+):
     """Fit the source read, everything else frozen, to what leaving patches out does to the logit.
 
     The teacher is the leave-one-out map of training images (the drop of the true class's logit when a patch
@@ -112,9 +123,21 @@ def teach_source(net: TiedRead, images: Tensor, labels: Tensor, *, patch: int, s
         landed = per_patch(source(c, tokens), patch)[:, 0]
         return -(target * (landed + 1e-5).log()).sum(1).mean()
 
-    rounds = max(1, round(0.6 * taught) * BATCH // len(c))
-    fit(net.source, loss, (c, tokens, target), epochs=rounds, batch_size=BATCH, lr=3e-3, weight_decay=1e-3,
-        schedule="cosine", validation=0, patience=None, seed=seed, text="teaching the source read")
+    rounds = min(60, max(1, round(0.6 * taught) * BATCH // len(c)))
+    fit(
+        net.source,
+        loss,
+        (c, tokens, target),
+        epochs=rounds,
+        batch_size=BATCH,
+        lr=3e-3,
+        weight_decay=1e-3,
+        schedule="cosine",
+        validation=0,
+        patience=None,
+        seed=seed,
+        text="teaching the source read",
+    )
     net.eval()
     return len(chosen)
 

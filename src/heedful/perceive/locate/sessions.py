@@ -1,0 +1,331 @@
+"""What the verbs do: folders in, a Story out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import InputError
+from ...files.image import Picture, list_images, read_image
+from ...files.limits import read_text
+from ...reading.story import Score, Story
+from ...trust import examine
+from ...writing import write_atomic
+from . import measures, pictures
+from .assess import assess, ruin
+from .claims import removal_claim
+from .demo import tell
+from .model import PatchClassifier
+from .reading import locate
+from .retrieval import find
+from .scenes import Scenes
+from .tokens import cut_to_patches, patch_centres, truth_patches
+
+
+def train_story(
+    images, model, *, masks, negative, method, patch, views, held_out, iterations, seed, trust
+) -> Story:
+    """Train on a folder of class folders; see ``heedful locate train``."""
+    check_trust(trust)
+    if not 0.05 <= held_out <= 0.5:
+        raise InputError(f"--held-out {held_out}; a share in [0.05, 0.5] was expected")
+    pixels, labels, paths, notes = read_classes(images, patch)
+    held = stratified(labels, held_out, seed)
+    classifier = PatchClassifier(
+        method=method, patch=patch, negative=negative, views=views, iterations=iterations, seed=seed
+    ).fit(pixels[~held], labels[~held])
+    written = classifier.save(model)
+    test = held & (labels != negative)
+    if not test.any():
+        raise InputError("no image with a landmark was held out", path=images, remedy="raise --held-out")
+    data = (
+        f"{images}: {len(labels)} images of {pixels.shape[1]} x {pixels.shape[2]} px, "
+        f"{', '.join(classifier.classes_)}; {int(held.sum())} held out, seed {seed}"
+    )
+    if masks is not None and method == "tied":
+        truth = np.stack([read_mask(masks, images, path, pixels.shape[1:3]) for path in paths[test]])
+        scenes = Scenes(pixels[test], labels[test], truth, np.zeros_like(truth))
+        table, facts = assess(classifier, scenes, seed=seed)
+        story = tell(classifier, scenes, table, facts, seed=seed, data=data, notes=notes)
+        story.outputs = [written]
+        return story
+    predicted = classifier.predict(pixels[test])
+    majority = (
+        max((labels[~held] == c).sum() for c in classifier.classes_) / (labels[~held] != negative).sum()
+    )
+    scores = [
+        Score(
+            "accuracy",
+            float((predicted == labels[test]).mean()),
+            float(majority),
+            "the commonest class",
+            interval=_shift(measures.bootstrap(predicted == labels[test], seed=seed), -float(majority)),
+        )
+    ]
+    story = pointed(
+        classifier,
+        pixels[test][:48],
+        predicted[:48],
+        [p.name for p in paths[test][:48]],
+        [None] * 48,
+        seed=seed,
+        trust=trust,
+        data=data,
+        notes=notes,
+    )
+    story.scores = [*scores, *story.scores]
+    story.outputs = [written]
+    return story
+
+
+def point_story(image, model, *, query, top, out, seed, trust) -> Story:
+    """Point at a class in one image or a folder of them; see ``heedful locate point``."""
+    check_trust(trust)
+    classifier = PatchClassifier.load(model)
+    paths = list_images(image) if Path(image).is_dir() else [Path(image)]
+    found, notes = [read_image(p) for p in paths], []
+    pixels = stack([_cut(p, classifier.patch, notes) for p in found], paths)
+    queries = np.full(len(pixels), query) if query is not None else classifier.predict(pixels)
+    classifier.indices(
+        queries, np.zeros((len(pixels), len(classifier.classes_)))
+    )  # an unknown class is said now
+    story = pointed(
+        classifier,
+        pixels,
+        queries,
+        [p.name for p in paths],
+        [p.transform for p in found],
+        seed=seed,
+        trust=trust,
+        data=f"{len(pixels)} images from {image}",
+        notes=notes,
+        top=top,
+    )
+    if out is not None:
+        story.outputs = [write_atomic(out, story.tables["places"].to_csv(index=False))]
+    return story
+
+
+def find_story(query, scenes, model, *, top, relevant, masks, out) -> Story:
+    """Rank a folder of scenes; see ``heedful locate find``."""
+    import pandas as pd
+
+    classifier = PatchClassifier.load(model)
+    notes: list[str] = []
+    one = _cut(read_image(query), classifier.patch, notes)
+    paths = [p for p in list_images(scenes) if p.resolve() != Path(query).resolve()]
+    if not paths:
+        raise InputError("holds no scene besides the query image", path=scenes)
+    found = [read_image(p) for p in paths]
+    cut = [_cut(p, classifier.patch, notes) for p in found]
+    scores, places, maps, probabilities = np.zeros(len(paths)), np.zeros((len(paths), 2)), {}, {}
+    for shape in sorted({c.shape for c in cut}):  # scenes of one size are read together
+        rows = [i for i, c in enumerate(cut) if c.shape == shape]
+        result = find(one, np.stack([cut[i] for i in rows]), model=classifier)
+        probabilities = result.query
+        for n, i in enumerate(rows):
+            scores[i], maps[i] = result.scores[n], result.maps[n]
+            grid = (shape[0] // classifier.patch, shape[1] // classifier.patch)
+            centres = patch_centres(*grid, classifier.patch, found[i].transform)
+            places[i] = centres[int(result.maps[n].argmax())]
+    order = np.argsort(-scores, kind="stable")
+    table = pd.DataFrame(
+        [
+            {
+                "rank": n + 1,
+                "scene": paths[i].name,
+                "score": scores[i],
+                "x": places[i, 0],
+                "y": places[i, 1],
+                "in": "map units" if found[i].transform else "px",
+            }
+            for n, i in enumerate(order)
+        ]
+    )
+    best, sure = max(probabilities.items(), key=lambda item: item[1])
+    story = Story(
+        study="locate",
+        title="Locate: scenes that show the query's landmark",
+        data=f"{len(paths)} scenes from {scenes}; query {query}",
+        headline=f"The query is read as {best} ({sure:.0%}); it is seen most in {paths[order[0]].name} "
+        f"(score {scores[order[0]]:.2f}) at x {places[order[0], 0]:g}, y {places[order[0], 1]:g}.",
+        tables={"scenes": table.head(top)},
+        notes=notes,
+    )
+    if relevant is not None:
+        named = {line.strip() for line in read_text(relevant).splitlines() if line.strip()}
+        unknown = named - {p.name for p in paths}
+        if unknown:
+            raise InputError(f"names {sorted(unknown)[0]!r}, which is not among the scenes", path=relevant)
+        shows = np.array([p.name in named for p in paths])
+        story.scores = [
+            Score(
+                "average precision", measures.average_precision(scores, shows), float(shows.mean()), "chance"
+            )
+        ]
+        if masks is not None:
+            each = []
+            for i in np.flatnonzero(shows):
+                truth = truth_patches(
+                    read_mask(masks, scenes, paths[i], cut[i].shape[:2])[None], classifier.patch
+                )
+                if truth.any():
+                    each.append(measures.overlap(maps[i][None], truth)[0])
+            story.scores.append(
+                Score(
+                    "overlap (IoU)",
+                    float(np.mean(each)),
+                    float(truth.mean() / (2 - truth.mean())),
+                    "chance by area",
+                )
+            )
+    story.pictures = [
+        pictures.heat(
+            f"{n + 1}. {paths[i].name}",
+            cut[i],
+            maps[i].reshape(cut[i].shape[0] // classifier.patch, -1),
+            patch=classifier.patch,
+            caption=f"score {scores[i]:.2f}",
+        )
+        for n, i in enumerate(order[:4])
+    ]
+    if out is not None:
+        story.outputs = [write_atomic(out, table.to_csv(index=False))]
+    return story
+
+
+def pointed(classifier, pixels, queries, names, transforms, *, seed, trust, data, notes, top=5) -> Story:
+    """The story of maps whose truth is not known: deletion beside its rivals, and the removal claim."""
+    import pandas as pd
+
+    reading = locate(pixels, queries, model=classifier, names=names)
+    places = reading.table(top)
+    for i, transform in enumerate(transforms[: len(pixels)]):
+        if transform is not None:
+            rows = places["image"] == names[i]
+            a, b, c, d, e, f = transform
+            x, y = places.loc[rows, "x"].copy(), places.loc[rows, "y"].copy()
+            places.loc[rows, "x"], places.loc[rows, "y"] = a * x + b * y + c, d * x + e * y + f
+    table, values = ruin(classifier, pixels, queries, seed=seed)
+    ours = table.index[0]
+    scores = [
+        Score(
+            "probability left, top 5 blanked",
+            float(table.loc[ours, "deletion"]),
+            float(table.loc[rival, "deletion"]),
+            rival,
+            False,
+            measures.bootstrap(values[ours] - values[rival], seed=seed),
+        )
+        for rival in ("integrated gradients", "occlusion", "random")
+    ]
+    verdicts = []
+    if trust != "none" and classifier.method == "tied":
+        verdicts = [examine(removal_claim(classifier, pixels, queries), level=trust, seed=seed)]
+    first = places[places["rank"] == 1]
+    grids = reading.grid()
+    return Story(
+        study="locate",
+        title="Locate: where the class is seen",
+        data=data,
+        headline="; ".join(
+            f"{row['image']}: {row['class']} at x {row['x']:g}, y {row['y']:g}"
+            for _, row in first.head(3).iterrows()
+        )
+        + (" ..." if len(first) > 3 else ""),
+        scores=scores,
+        verdicts=verdicts,
+        notes=list(notes),
+        reading=reading,
+        pictures=[
+            pictures.heat(
+                f"{names[i]}: {queries[i]}",
+                pixels[i],
+                grids[i],
+                patch=classifier.patch,
+                caption=reading.certificate,
+            )
+            for i in range(min(4, len(pixels)))
+        ],
+        tables={"places": places, "maps": pd.DataFrame(table).reset_index()},
+    )
+
+
+def read_classes(folder, patch):
+    """Images (N, H, W, bands), labels, paths and notes of a folder with one sub-folder per class."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(
+            "there is no such folder", path=folder, remedy="give a folder with one sub-folder per class"
+        )
+    classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if len(classes) < 2:
+        raise InputError(
+            f"holds {len(classes)} sub-folders; one per class, at least two, were expected", path=folder
+        )
+    paths = [p for c in classes for p in list_images(c)]
+    notes: list[str] = []
+    pixels = stack([_cut(read_image(p), patch, notes) for p in paths], paths)
+    return pixels, np.array([p.parent.name for p in paths]), np.array(paths, dtype=object), notes
+
+
+def stack(images, paths) -> np.ndarray:
+    """Equal images in one array; the first that differs is named."""
+    for image, path in zip(images, paths, strict=True):
+        if image.shape != images[0].shape or image.dtype != images[0].dtype:
+            raise InputError(
+                f"is {image.dtype} {image.shape}, {Path(paths[0]).name} is {images[0].dtype} "
+                f"{images[0].shape}",
+                path=path,
+                remedy="bring all images to one size and type",
+            )
+    return np.stack(images)
+
+
+def read_mask(masks, root, path, size) -> np.ndarray:
+    """The landmark's mask of an image, cut as the image was: any value above 0 is landmark."""
+    relative = Path(path).relative_to(root).with_suffix("")
+    candidates = sorted((Path(masks) / relative.parent).glob(relative.name + ".*"))
+    if not candidates:
+        raise InputError(f"no mask {relative}.*", path=masks)
+    mask = read_image(candidates[0]).pixels.max(2) > 0
+    if mask.shape[0] < size[0] or mask.shape[1] < size[1]:
+        raise InputError(f"is {mask.shape}, its image {tuple(size)}", path=candidates[0])
+    return mask[: size[0], : size[1]]
+
+
+def stratified(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Which images are held out: the same share of every class, at least one, never all."""
+    rng, held = np.random.default_rng(seed), np.zeros(len(labels), bool)
+    for c in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == c))
+        if len(rows) < 2:
+            raise InputError(f"class {c!r} has {len(rows)} image; at least two are needed to hold one out")
+        held[rows[: min(len(rows) - 1, max(1, round(share * len(rows))))]] = True
+    return held
+
+
+def check_trust(trust: str) -> None:
+    if trust not in ("none", "quick", "full"):
+        raise InputError(f"--trust {trust}; none, quick or full was expected")
+
+
+def _cut(picture: Picture, patch: int, notes: list[str]) -> np.ndarray:
+    pixels = picture.pixels
+    if pixels.dtype != np.uint8 and pixels.size and (pixels.min() < 0 or pixels.max() > 1):
+        low, high = float(pixels.min()), float(pixels.max())
+        raise InputError(
+            f"values range over {low:g}..{high:g}; 8 bits, or 0..1, was expected",
+            path=picture.path,
+            remedy="divide by the sensor's full scale and save it again",
+        )
+    cut, said = cut_to_patches(pixels, patch)
+    for note in (*picture.notes, *([said] if said else [])):
+        if note not in notes:
+            notes.append(note)
+    return cut
+
+
+def _shift(interval, by):
+    return interval[0] + by, interval[1] + by
