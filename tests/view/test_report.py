@@ -185,8 +185,11 @@ def test_every_kind_of_picture_has_its_drawing():
         ("x.replace(/a  b\\/[/]/g, '  ')", "x.replace(/a  b\\/[/]/g,'  ')"),
         ("`a  ${ b + `c ${ d } e` }  f`", "`a  ${b+`c ${d} e`}  f`"),
         ("a + +b; c - -d", "a+ +b;c- -d"),
-        ("return x\nlet y = {\n  a: 1,\n}", "return x\nlet y={a:1,}"),
+        ("return x\nlet y = {\n  a: 1,\n}", "return x\nlet y={a:1}"),
         ("const a = 1\n// why\nconst b = 2", "const a=1\nconst b=2"),
+        ("f(\n  a,\n  b,\n);\nif (c) {\n  d();\n}", "f(a,b);if(c){d()}"),
+        ("x = a\n  ? b\n  : c &&\n    d;", "x=a?b:c&&d;"),
+        ("`a,)  ;} ${b.c(d,)}`", "`a,)  ;} ${b.c(d)}`"),
     ],
 )
 def test_squeezing_keeps_the_meaning(given, kept):

@@ -49,7 +49,7 @@ class _Script:
         source, at = self.source, self.at
         char = source[at]
         if char in "'\"":
-            self._keep(re.compile(r"(['\"])(?:\\.|(?!\1).)*\1", re.S).match(source, at).end())
+            self._copy(re.compile(r"(['\"])(?:\\.|(?!\1).)*\1", re.S).match(source, at).end())
         elif char == "`":
             self._template()
         elif source.startswith("//", at):
@@ -57,7 +57,7 @@ class _Script:
         elif source.startswith("/*", at):
             self.at = source.index("*/", at) + 2
         elif char == "/" and self._regex_here():
-            self._keep(re.compile(r"/(?:\\.|\[(?:\\.|[^\]])*\]|[^/\\\[])+/[a-z]*").match(source, at).end())
+            self._copy(re.compile(r"/(?:\\.|\[(?:\\.|[^\]])*\]|[^/\\\[])+/[a-z]*").match(source, at).end())
         elif char.isspace():
             end = re.compile(r"\s+").match(source, at).end()
             self._space("\n" in source[at:end], source[end : end + 1], source[end : end + 2])
@@ -66,7 +66,11 @@ class _Script:
             self._keep(at + 1)
 
     def _keep(self, end: int) -> None:
-        self.out.append(self.source[self.at : end])
+        text = self.source[self.at : end]
+        # a comma before a closing bracket, a semicolon before a closing brace, say nothing
+        if (text in ("}", ")", "]") and self._last() == ",") or (text == "}" and self._last() == ";"):
+            self.out.pop()
+        self.out.append(text)
         self.at = end
 
     def _last(self) -> str:
@@ -84,20 +88,24 @@ class _Script:
         if line:
             if two in ("//", "/*"):  # decided at the space behind the comment
                 following = ""
-            if last in "{,;(\n" or following in ("", "}", ")", "]", ".", "?", ":"):
-                return
+            if last in "{[,;(\n=&|?:>*" or following in ("", *"})].?:&|*=<>"):
+                return  # the statement goes on, or was closed: nothing is read into this line end
             self.out.append("\n")
         elif (_WORD.match(last) and _WORD.match(following or " ")) or (last in "+-" and following == last):
             self.out.append(" ")
 
+    def _copy(self, end: int) -> None:
+        self.out.append(self.source[self.at : end])
+        self.at = end
+
     def _template(self) -> None:
         """Copy a template; what stands in ${...} is code and is squeezed too."""
-        self._keep(self.at + 1)
+        self._copy(self.at + 1)
         while self.source[self.at] != "`":
             if self.source[self.at] == "\\":
-                self._keep(self.at + 2)
+                self._copy(self.at + 2)
             elif self.source.startswith("${", self.at):
-                self._keep(self.at + 2)
+                self._copy(self.at + 2)
                 depth = 1
                 while True:
                     char = self.source[self.at]
@@ -105,6 +113,7 @@ class _Script:
                     if not depth:
                         break
                     self._one()
+                self._copy(self.at + 1)
             else:
-                self._keep(self.at + 1)
-        self._keep(self.at + 1)
+                self._copy(self.at + 1)
+        self._copy(self.at + 1)
