@@ -120,16 +120,13 @@ def _as_of(panel, chronology, model, test: Backtest, when):
     """The refit that was in force when `when` was nowcast; the newest one for what was not tested."""
     from dataclasses import replace
 
-    import pandas as pd
     from sklearn.base import clone
 
     from ...errors import InputError
+    from .labels import as_period
 
     index = panel.values.index
-    try:
-        when = pd.Period(when, index.freqstr[0])
-    except ValueError:
-        raise InputError(f"'{when}' is no period", remedy="write it as 2008-03 or 2008Q1") from None
+    when = as_period(when, panel)
     if when not in index:
         raise InputError(f"{when} is not in the panel, which runs {panel.span}", path=panel.source or None)
     if when not in test.probability.index:

@@ -151,6 +151,14 @@ class Chronology:
                 path=panel.source or None, remedy="give a longer panel, or your own dates with --recessions")
 
 
+def as_period(when: str | pd.Period, panel: Panel) -> pd.Period:
+    """A month or quarter as the panel counts them; an InputError if it is none."""
+    try:
+        return pd.Period(when, panel.values.index.freqstr[0])
+    except ValueError:
+        raise InputError(f"'{when}' is no period", remedy="write it as 2008-03 or 2008Q1") from None
+
+
 def _months_of(index: pd.PeriodIndex) -> np.ndarray:
     """The months (T, 1 or 3) of each period."""
     if index.freqstr.startswith("Q"):

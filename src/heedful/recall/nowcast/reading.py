@@ -13,6 +13,7 @@ from ...attention import Contribution, EffectiveKeys, TopK, Weights
 from ...errors import InputError
 from ...files.panel import Panel
 from .indicators import Indicator
+from .labels import as_period
 from .model import Nowcast
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Narrative:
         exact log-odds term and its share of the probability; log-odds add up to the logit less the
         intercept, shares to ``probability - base``.
     groups : DataFrame
-        Contiguous lags of one indicator that moved together, strongest first, with the rest last.
+        Contiguous lags of one indicator that moved together: what pushed the probability to where it is,
+        strongest first, then what held it back, then all the rest in one row.
     weights : Weights
         The attention row over the tokens.
     value, mass : ndarray, float
@@ -57,15 +59,14 @@ class Narrative:
     def sentence(self, most: int = 5) -> str:
         """What an economist would write: "March 2008: 0.71. Housing permits (-3 months) +0.21, ..."."""
         when = f"{self.period:%B %Y}" if self.months == 1 else f"{self.period:%Y} Q{self.period.quarter}"
-        parts = []
-        for row in self.groups[self.groups["kind"] != "rest"].head(most).itertuples():
-            if abs(row.points) < 0.005:
-                break
-            parts.append(f"{row.words} ({row.when}) {_signed(row.points)}")
-        if not parts:
+        named = self.groups[(self.groups["kind"] != "rest") & (self.groups["points"].abs() >= 0.005)]
+        toward = named["points"] * (self.probability - self.base) >= 0
+        text = ", ".join(map(_clause, named[toward].head(most).itertuples()))
+        if not text:
             return f"{when}: {self.probability:.2f}. No observation moved it by as much as 0.01."
-        text = ", ".join(parts)
-        return f"{when}: {self.probability:.2f}. {text[0].upper()}{text[1:]}."
+        against = ", ".join(map(_clause, named[~toward].head(2).itertuples()))
+        text = f"{text[0].upper()}{text[1:]}" + (f"; against it {against}" if against else "")
+        return f"{when}: {self.probability:.2f}. {text}."
 
     def reading(self) -> Reading:
         """The labelled weights over the tokens, with each token's term of the log-odds."""
@@ -107,10 +108,7 @@ def explain(model: Nowcast, panel: Panel, period: str | pd.Period | None = None)
     Aumann & Shapley 1974, "Values of Non-Atomic Games"; Sundararajan, Taly & Yan 2017 (integrated gradients).
     """
     index = panel.values.index
-    try:
-        when = index[-1] if period is None else pd.Period(period, index.freqstr[0])
-    except ValueError:
-        raise InputError(f"'{period}' is no period", remedy="write it as 2008-03 or 2008Q1") from None
+    when = index[-1] if period is None else as_period(period, panel)
     if when not in index:
         raise InputError(f"{when} is not in the panel, which runs {panel.span}", path=panel.source or None)
     every = model.tokens(panel)
@@ -148,14 +146,15 @@ def _tokens_table(every, surprise, parts, points, row) -> pd.DataFrame:
 
 
 def best_run(values: np.ndarray) -> tuple[int, int]:
-    """The contiguous run [a, b) with the largest sum over the square root of its length.
+    """The contiguous run [a, b) that stands out most: sum / sqrt(length) - sqrt(2 log(e n / length)).
 
-    The multiscale scan for a raised mean in unit-variance noise: a single spike wins as a run of one, a
-    slow movement as a long run, whatever the heads make of them.
+    The multiscale statistic for a raised mean in unit-variance noise. The second term is what the best of
+    many short runs reaches by luck, so a single spike wins as a run of one, and a slow movement as a long
+    run although some of its months stand out, whatever the heads make of them.
 
     Source
     ------
-    Arias-Castro, Donoho & Huo 2005, "Near-optimal detection of geometric objects by fast multiscale methods".
+    Duembgen & Spokoiny 2001, "Multiscale testing of qualitative hypotheses", Annals of Statistics 29.
 
     Examples
     --------
@@ -163,11 +162,13 @@ def best_run(values: np.ndarray) -> tuple[int, int]:
     >>> best_run(np.array([0., 0, 0, 5, 0, 0])), best_run(np.array([1., 1, 1, 1, 1, 0]))
     ((3, 4), (0, 5))
     """
+    n = len(values)
     total = np.concatenate([[0.0], np.cumsum(values)])
+    luck = np.sqrt(2 * np.log(np.e * n / np.arange(1, n + 1)))
     best, where = -np.inf, (0, 1)
-    for a in range(len(values)):
-        for b in range(a + 1, len(values) + 1):
-            score = (total[b] - total[a]) / np.sqrt(b - a)
+    for a in range(n):
+        for b in range(a + 1, n + 1):
+            score = (total[b] - total[a]) / np.sqrt(b - a) - luck[b - a - 1]
             if score > best + 1e-12:
                 best, where = score, (a, b)
     return where
@@ -196,7 +197,10 @@ def _groups(indicators, surprise, weight, terms, points, months) -> pd.DataFrame
     columns = ["indicator", "words", "kind", "when", "from_lag", "to_lag", "surprise", "weight", "log_odds",
                "points"]
     frame = pd.DataFrame(rows, columns=columns)
-    frame = frame.reindex(frame["points"].abs().sort_values(ascending=False, kind="stable").index)
+    # what pushed the probability where it is comes first, then what held it back; each by size
+    toward = frame["points"] * (np.sign(points.sum()) or 1.0)
+    order = np.lexsort([-toward.abs().to_numpy(), (toward < 0).to_numpy()])
+    frame = frame.iloc[order]
     rest = {"indicator": "", "words": "all other observations", "kind": "rest", "when": "", "from_lag": 0,
             "to_lag": points.shape[1] - 1, "surprise": np.nan, "weight": weight[~used].sum(),
             "log_odds": terms[~used].sum(), "points": points[~used].sum()}
@@ -231,6 +235,10 @@ def _when(kind: str, a: int, b: int, peak: int, newest: int, months: int) -> str
     if a <= newest + 1:
         return f"past {b} {unit}s"
     return f"-{b - 1} to -{a} {unit}s"
+
+
+def _clause(row) -> str:
+    return f"{row.words} ({row.when}) {_signed(row.points)}"
 
 
 def _signed(x: float) -> str:
