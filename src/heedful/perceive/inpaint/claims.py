@@ -7,6 +7,7 @@ import numpy as np
 from .reading import Question
 
 CAUTION = "about attention's sources, which make only a part of the fill"
+FEWEST = 2  # hidden places of a tissue: with one, nothing varies
 
 
 def claims(question: Question, *, most: int = 3, seed: int = 0) -> list:
@@ -22,6 +23,7 @@ def claims(question: Question, *, most: int = 3, seed: int = 0) -> list:
     Returns
     -------
     list of Claim
+        Tissues with a single hidden place are left out.
         Weight on the windows of the same tissue against windows whose labels are exchanged among all
         candidates, and what the fill's level loses without them.
     """
@@ -29,7 +31,8 @@ def claims(question: Question, *, most: int = 3, seed: int = 0) -> list:
 
     found, counts = np.unique(question.query_class, return_counts=True)
     chosen = []
-    for tissue in found[np.argsort(-counts, kind="stable")][:most]:
+    found = found[counts >= FEWEST][np.argsort(-counts[counts >= FEWEST], kind="stable")]
+    for tissue in found[:most]:
         same = question.key_class == tissue
         if same.any() and not same.all():
             name = question.names.get(int(tissue), f"label {int(tissue)}")

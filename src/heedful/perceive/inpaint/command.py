@@ -52,7 +52,7 @@ def inpaint(
 
     from ...errors import InputError
     from ...files.scan import read_labels, read_scan, write_scan
-    from ...reading.story import Score, Story
+    from ...reading.story import Story
     from ...writing import write_atomic
     from . import claims, pictures, reading
     from .model import Inpainter
@@ -128,17 +128,7 @@ def inpaint(
         f"{' and '.join(told[r] for r in sorted(routes))}; its "
         f"{level:.0%} interval is {np.median(width):.0f} HU "
         f"wide (median){'' if calibrate else ', not calibrated on this scan'}.",
-        scores=[
-            Score(
-                f"RMS error at re-hidden places, slice {p.z} (HU)",
-                p.calibration.mixed,
-                p.calibration.peer,
-                p.calibration.peer_name,
-                higher_is_better=False,
-            )
-            for p in filling.parts
-            if p.calibration.pixels and np.isfinite(p.calibration.peer)
-        ],
+        scores=_scores(filling),
         verdicts=judged,
         pictures=drawn,
         tables=tables,
@@ -150,6 +140,19 @@ def inpaint(
         reading=None if asked is None else reading.read(filling, asked, chief),
         outputs=outputs,
     )
+
+
+def _scores(filling):
+    """Ours beside today's at the re-hidden places: once for each slice and route."""
+    from ...reading.story import Score
+
+    told = {}
+    for part in filling.parts:
+        cal = part.calibration
+        if cal.pixels and cal.peer == cal.peer:
+            what = f"RMS error at re-hidden places, slice {part.z} (HU)"
+            told[part.z, part.route] = Score(what, cal.mixed, cal.peer, cal.peer_name, higher_is_better=False)
+    return list(told.values())
 
 
 def _with_progress(estimator, hu, hidden, calibrate):

@@ -112,7 +112,7 @@ def regions(hidden) -> list[np.ndarray]:
     return [hidden & (label == i) for i in range(1, n + 1)]
 
 
-def fill_region(volume, hidden, z: int, region, offsets, *, top: int = 32, shares=SHARES) -> Filled:
+def fill_region(volume, hidden, z: int, region, offsets, *, top: int = 64, shares=SHARES) -> Filled:
     """Fill one region of one slice from the slices at the offsets.
 
     Parameters

@@ -1,0 +1,129 @@
+"""The demonstration, the reading, the claims and the command line."""
+
+import numpy as np
+import pytest
+
+from heedful.errors import InputError
+from heedful.perceive.inpaint import claims, holes, pictures, reading
+from heedful.perceive.inpaint.model import Inpainter
+
+NAMES = {0: "air", **holes.TISSUES}
+
+
+@pytest.fixture(scope="module")
+def told():
+    truth, tissue = holes.phantom(seed=0)
+    hidden = np.zeros(truth.shape, bool)
+    for label in (1, 2):
+        at = np.argwhere(tissue[0] == label)
+        r, c = at[len(at) // 3]
+        hidden[0, r - 4 : r + 4, c - 4 : c + 4] = True
+    filling = Inpainter().predict(truth, hidden)
+    return truth, tissue, hidden, filling
+
+
+def test_core_asks_core_and_rim_asks_rim(told):
+    _, tissue, _, filling = told
+    shares = reading.shares(filling, tissue, NAMES).set_index(["hole in", "source in"])
+    for tissue_name in ("core", "rim"):
+        row = shares.loc[tissue_name, tissue_name]
+        assert row["share of weight"] > 3 * row["share of area"]
+    asked = reading.question(filling, filling.parts[0], tissue, NAMES)
+    verdicts = claims.verdicts(asked)
+    assert verdicts
+    assert all(v.p < 0.01 and v.effect > 0.1 for v in verdicts)
+
+
+def test_question_holds_the_fill_s_own_weights(told):
+    _, tissue, hidden, filling = told
+    part = filling.parts[0]
+    asked = reading.question(filling, part, tissue, NAMES)
+    P = np.asarray(asked.weights.rows(list(range(len(asked.query_at)))))
+    assert np.allclose(P.sum(1), 1)
+    p = np.exp(part.asked.score)
+    p /= p.sum(1, keepdims=True)
+    assert np.allclose(np.sort(P, 1)[:, ::-1][:, :50], np.sort(p, 1)[:, ::-1][:, :50], atol=1e-9)
+    assert not hidden[0][asked.key_at[:, 0], asked.key_at[:, 1]].any()
+    r = reading.read(filling, asked, part)
+    assert r.certificate.startswith("checked")
+
+
+def test_permuted_tissue_is_not_supported(told):
+    """Labels that have nothing to do with the image support nothing."""
+    _, tissue, _, filling = told
+    found = []
+    for seed in range(5):
+        noise = np.random.default_rng(seed).integers(1, 3, tissue.shape)
+        asked = reading.question(filling, filling.parts[0], noise, {1: "one", 2: "two"})
+        found += [v.status == "supported" for v in claims.verdicts(asked)]
+    assert sum(found) <= 2
+    assert claims.verdicts(asked, level="none") == []
+
+
+def test_pictures_are_data(told):
+    truth, tissue, _, filling = told
+    picture = pictures.filled_slice(filling, 0, tissue=tissue, names=NAMES)
+    data = picture.to_dict()
+    assert data["kind"] == "slice"
+    assert len(picture.sources["pixel"]) <= pictures.PIXELS
+    for other in (
+        pictures.before_after(truth, filling, 0),
+        pictures.mixture(filling.parts[0]),
+        pictures.tissue_shares(reading.shares(filling, tissue, NAMES)),
+    ):
+        assert other.to_dict()["title"]
+
+
+def test_demo_tells_a_whole_story():
+    from heedful.perceive.inpaint.demo import demo
+
+    story = demo(seed=1)
+    assert story.study == "inpaint"
+    assert len(story.scores) == 2
+    assert story.scores[1].ours < story.scores[1].baseline
+    assert story.pictures
+    assert story.verdicts
+    assert story.reading is not None
+
+
+def _nrrd(path, array, **header):
+    nrrd = pytest.importorskip("nrrd")
+    base = {
+        "space": "left-posterior-superior",
+        "space directions": np.diag([0.8, 0.8, 2.0]),
+        "space origin": [0, 0, 0],
+    }
+    nrrd.write(str(path), np.ascontiguousarray(array.transpose(2, 1, 0)), base | header)
+    return path
+
+
+def test_command_fills_and_never_overwrites(tmp_path):
+    from heedful.files.scan import read_scan
+    from heedful.perceive.inpaint.command import inpaint
+
+    truth, tissue = holes.phantom(seed=2, size=96, slices=3)
+    hidden = np.zeros(truth.shape, np.uint8)
+    hidden[1, 40:50, 30:40] = 1
+    hidden[2, 60:66, 50:56] = 2
+    scan = _nrrd(tmp_path / "scan.nrrd", truth.astype(np.int16))
+    mask = _nrrd(tmp_path / "mask.nrrd", hidden)
+    label = _nrrd(tmp_path / "tissue.nrrd", tissue.astype(np.uint8))
+    out, table = tmp_path / "out.nrrd", tmp_path / "voxels.csv"
+    story = inpaint(scan, mask=mask, out=out, table=table, tissue=label, calibrate=True)
+    assert story.outputs == [out, table]
+    assert len(story.scores) == 2
+    before, after = read_scan(scan), read_scan(out)
+    assert after.stored.dtype == np.int16
+    assert (before.stored == after.stored)[hidden == 0].all()
+    assert len(table.read_text().splitlines()) == 1 + (hidden > 0).sum()
+    assert any("several labels" in note for note in story.notes)
+    with pytest.raises(InputError, match="exists already"):
+        inpaint(scan, mask=mask, out=out)
+    with pytest.raises(InputError, match="--trust"):
+        inpaint(scan, mask=mask, trust="very")
+    empty = _nrrd(tmp_path / "empty.nrrd", hidden * 0)
+    with pytest.raises(InputError, match=r"scan\.nrrd: the mask hides nothing"):
+        inpaint(scan, mask=empty)
+    moved = _nrrd(tmp_path / "moved.nrrd", hidden, **{"space origin": [5, 0, 0]})
+    with pytest.raises(InputError, match="beside the scan"):
+        inpaint(scan, mask=moved)
