@@ -50,7 +50,9 @@ def measure(out=print) -> dict | None:
     panel = read_panel(paths[NEW])
     scores, tests = compare(panel)
     out("scores done")
-    sections = {"scores": scores, "deletion": deletion(panel, tests["heads"])}
+    sections = {"scores": scores, "deletion": deletion(panel, tests["heads"]) + [
+        {**row, "observations taken away": "plain: " + row["observations taken away"]}
+        for row in deletion(panel, tests["plain"])]}
     out("deletion done")
     if paths[OLD] is not None:
         sections["replication"] = replication(panel, read_panel(paths[OLD]), tests["heads"])

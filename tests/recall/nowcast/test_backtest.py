@@ -32,6 +32,19 @@ def test_later_figures_and_later_announcements_change_nothing(panel, test_of):
         np.testing.assert_array_equal(test_of.probability.loc[:cut, name], again.probability.loc[:cut, name])
 
 
+def test_vintages_are_used_from_their_date_on(panel, test_of):
+    revised = panel.values.copy()
+    revised["PAYEMS"] *= 1 + 0.002 * np.random.default_rng(0).normal(size=len(revised))
+    older = replace(panel, values=revised.loc[:"1995-05"])
+    other = backtest(panel, start="1985-01", end="1997-12", vintages={"1995-06": older, "1996-12": panel})
+    mine, theirs = other.probability["heedful"], test_of.probability["heedful"]
+    np.testing.assert_array_equal(mine[:"1995-05"], theirs[:"1995-05"])
+    np.testing.assert_allclose(mine["1997-01":], theirs["1997-01":"1997-12"], atol=1e-12)
+    assert (mine["1995-06":"1996-11"] != theirs["1995-06":"1996-11"]).all()
+    same = backtest(panel, start="1985-01", end="1990-12", vintages={"1960-01": panel})
+    np.testing.assert_allclose(same.probability, test_of.probability.loc[:"1990-12"], atol=1e-12)
+
+
 def test_it_finds_the_planted_recessions(test_of):
     assert test_of.auroc() > 0.95
     assert test_of.qps() < test_of.qps("probit")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 from scipy.stats import rankdata
 from sklearn.base import clone
 
 from ...errors import InputError
 from ...files.panel import Panel
 from ...learn import progress
-from . import baselines
+from .baselines import logit, probit
 from .indicators import term_spread
 from .labels import Chronology, as_period
 from .model import Nowcast
@@ -138,6 +140,7 @@ def _starts(y: np.ndarray) -> np.ndarray:
 def backtest(
     panel: Panel, chronology: Chronology | None = None, model: Nowcast | None = None, *,
     start: str | pd.Period | None = None, end: str | pd.Period | None = None, refit: int = 12,
+    vintages: Mapping[str, Panel] | None = None,
 ) -> Backtest:
     """Nowcast each period with a model that was fitted only on what was known a while before.
 
@@ -149,7 +152,7 @@ def backtest(
     Parameters
     ----------
     panel : Panel
-        The figures of one vintage: later revisions are in them unless vintages are given.
+        The newest vintage: its figures are used, revisions and all, where no older one is given.
     chronology : Chronology, optional
         The NBER's by default.
     model : Nowcast, optional
@@ -157,6 +160,9 @@ def backtest(
         First and last period tested.
     refit : int
         Months between refits.
+    vintages : mapping of str to Panel, optional
+        Panels as they stood at the end of a period ("2008-03"). Each period is nowcast, and each refit
+        made, from the newest vintage that was out by then.
 
     Returns
     -------
@@ -177,24 +183,40 @@ def backtest(
         raise InputError(f"the test would run {first} to {last}, the panel runs {panel.span}",
                          path=panel.source or None, remedy="give another start")
     at, stop, step = index.get_loc(first), index.get_loc(last) + 1, max(1, refit // panel.months)
-    spread = term_spread(panel)
-    out = {"heedful": np.full(len(index), np.nan), "logit": np.full(len(index), np.nan)}
-    if spread is not None:
-        out["probit"] = np.full(len(index), np.nan)
+    names = ["heedful", "logit"] + ["probit"] * (term_spread(panel) is not None)
+    out = np.full((len(index), len(names)), np.nan)
     fitted = model
     for row in progress(range(at, stop, step), "refitting each year"):
-        past = replace(panel, values=panel.values.iloc[:row])
-        seen = replace(panel, values=panel.values.iloc[: min(row + step, stop)])
-        y = chronology.known(past.values.index, past.values.index[-1])
+        past = as_of(panel, vintages, row)
+        y = chronology.known(past.values.index, index[row - 1])
         fitted = clone(model).fit(past, y)
-        tokens = fitted.tokens(seen)
-        now = slice(row, len(seen.values))
-        labels = np.r_[y, np.full(len(seen.values) - row, np.nan)]
-        parts = fitted.parts(tokens.at(np.arange(row, len(seen.values))))
-        out["heedful"][now] = 1 / (1 + np.exp(-parts.logit))
-        out["logit"][now] = baselines.logit(tokens, labels)[now]
-        if spread is not None:
-            x = spread[0][: len(seen.values)]
-            out["probit"][now] = baselines.probit(x, labels, ahead=12 // panel.months)[now]
-    table = pd.DataFrame(out, index=index).iloc[at:stop]
+        ends = range(row, min(row + step, stop))
+        # without vintages one look at the year is enough: tokens are only ever made of published figures
+        for ahead in ([[r] for r in ends] if vintages else [ends]):
+            seen = as_of(panel, vintages, ahead[-1] + 1)
+            place = slice(ahead[0], len(seen.values))
+            out[place] = _probabilities(fitted, seen, y, names)[place]
+    table = pd.DataFrame(out, index=index, columns=names).iloc[at:stop]
     return Backtest(table, chronology.truth(index)[at:stop], fitted, chronology, panel.months)
+
+
+def as_of(panel: Panel, vintages: Mapping[str, Panel] | None, rows: int) -> Panel:
+    """The first `rows` periods, in the newest vintage that was out at the end of the last of them.
+
+    A vintage that ends earlier (its newest figures came out a month late) is filled up with missing ones.
+    """
+    index = panel.values.index[:rows]
+    out = {as_period(when, panel): old for when, old in (vintages or {}).items()}
+    out = {when: old for when, old in out.items() if when <= index[-1]}
+    if not out:
+        return replace(panel, values=panel.values.iloc[:rows])
+    return replace(panel, values=out[max(out)].values.reindex(index=index, columns=panel.values.columns))
+
+
+def _probabilities(fitted: Nowcast, seen: Panel, y: np.ndarray, names: list[str]) -> np.ndarray:
+    """Of each method (T, methods), by a model and labels of before."""
+    tokens = fitted.tokens(seen)
+    labels = np.r_[y, np.full(len(seen.values) - len(y), np.nan)]
+    found = {"heedful": lambda: expit(fitted.parts(tokens).logit), "logit": lambda: logit(tokens, labels),
+             "probit": lambda: probit(term_spread(seen)[0], labels, ahead=12 // seen.months)}
+    return np.stack([found[name]() for name in names], 1)

@@ -25,6 +25,9 @@ def run(
     events: Annotated[Path | None, typer.Option(help="A table date,event,size of dated events.")] = None,
     recessions: Annotated[Path | None, typer.Option(
         help="A table peak,trough,peak_announced,trough_announced; the NBER's by default.")] = None,
+    vintages: Annotated[Path | None, typer.Option(
+        help="A folder of panels as they stood, named 2008-03.csv; each month is nowcast from the newest one "
+             "that was out.")] = None,
     indicators: Annotated[str, typer.Option(help="Columns to use, separated by commas.")] = "",
     delay: Annotated[list[str] | None, typer.Option(
         help="Publication lag in rows, NAME=2; repeatable.")] = None,
@@ -50,6 +53,7 @@ def run(
         delays[name] = int(rows)
     return tell(
         macrodata() if panel is None else read_panel(panel),
+        vintages=None if vintages is None else _vintages(vintages),
         events=None if events is None else read_events(events),
         chronology=Chronology.nber() if recessions is None else Chronology.read(recessions),
         indicators=[name.strip() for name in indicators.split(",") if name.strip()] or None, delays=delays,
@@ -61,17 +65,23 @@ VERBS = {"": run}
 
 
 def tell(
-    panel: Panel, *, events=None, chronology: Chronology | None = None, indicators: list[str] | None = None,
+    panel: Panel, *, events=None, vintages: dict[str, Panel] | None = None,
+    chronology: Chronology | None = None, indicators: list[str] | None = None,
     delays: dict[str, int] | None = None, start: str | None = None, method: str = "heads",
     trust: str = "quick", out: Path | None = None, seed: int = 0, period: str | None = None,
+    beside_plain: bool = False,
 ) -> Story:
-    """Backtest, fit, explain one period, examine the claim: the whole study as a Story."""
+    """Backtest, fit, explain one period, examine the claim: the whole study as a Story.
+
+    With `beside_plain` the literal idea, one trained softmax, is run on the same split.
+    """
     import numpy as np
 
+    from ...errors import InputError
     from ...reading.story import Story
-    from .backtest import backtest
+    from .backtest import as_of, backtest
     from .indicators import choose
-    from .labels import Chronology
+    from .labels import Chronology, as_period
     from .model import Nowcast
     from .pictures import bars, lags, timeline, waterfall
     from .reading import explain
@@ -80,17 +90,25 @@ def tell(
     chronology = chronology or Chronology.nber()
     if events is not None:
         indicators = indicators or [i.name for i in choose(panel, None, delays)[0]]
+        if vintages:
+            raise InputError("events and vintages are not read together yet", remedy="give one of them")
         panel, kinds = with_events(panel, events)
         indicators = [*indicators, *(kind.name for kind in kinds)]
         delays = {**{kind.name: 0 for kind in kinds}, **(delays or {})}
     model = Nowcast(method=method, indicators=indicators, delays=delays or None)
-    test = backtest(panel, chronology, model, start=start)
+    test = backtest(panel, chronology, model, start=start, vintages=vintages)
+    if beside_plain and method != "plain":
+        plain = backtest(panel, chronology, Nowcast(**{**model.get_params(), "method": "plain"}), start=start,
+                         vintages=vintages)
+        test.probability.insert(1, "plain softmax", plain.probability["heedful"])
     index = panel.values.index
     model = model.fit(panel, chronology.known(index, index[-1]))
-    when = index[-1] if period is None else period
+    when = index[-1] if period is None else as_period(period, panel)
+    if when not in index:
+        raise InputError(f"{when} is not in the panel, which runs {panel.span}", path=panel.source or None)
     # a period that was tested is explained by the model that nowcast it, not by one that knows better
-    fitted = _as_of(panel, chronology, model, test, when)
-    story = explain(fitted, panel, when)
+    fitted = _in_force(panel, vintages, chronology, model, test, when)
+    story = explain(fitted, as_of(panel, vintages, index.get_loc(when) + 1), when)
     high = np.flatnonzero(model.nowcast(panel).to_numpy() > 0.5)
     verdicts = _verdicts(model, panel, high, chronology, trust, seed)
     verdict = verdicts[0] if verdicts else None
@@ -110,31 +128,40 @@ def tell(
                 f"what moved {story.period}": _short(story.groups),
                 f"observations behind {story.period}": story.tokens.sort_values(
                     "points", key=abs, ascending=False).head(20).drop(columns=["token", "lag"]).round(3)},
-        notes=[*panel.notes, *fitted.notes_, *_limits(onsets, chronology)],
+        notes=[*panel.notes, *fitted.notes_, *_limits(onsets, chronology, vintages)],
         reading=story.reading(),
         outputs=outputs,
     )
 
 
-def _as_of(panel, chronology, model, test: Backtest, when):
-    """The refit that was in force when `when` was nowcast; the newest one for what was not tested."""
-    from dataclasses import replace
-
-    from sklearn.base import clone
+def _vintages(folder: Path) -> dict[str, Panel]:
+    """The panels of a folder by the month in their names."""
+    import re
 
     from ...errors import InputError
-    from .labels import as_period
+    from ...files.panel import read_panel
 
-    index = panel.values.index
-    when = as_period(when, panel)
-    if when not in index:
-        raise InputError(f"{when} is not in the panel, which runs {panel.span}", path=panel.source or None)
+    if not folder.is_dir():
+        raise InputError("is no folder; a folder of panels named 2008-03.csv was expected", path=folder)
+    dated = re.compile(r"\d{4}-\d{2}\b")
+    files = {path.name[:7]: path for path in sorted(folder.iterdir()) if dated.match(path.name)}
+    if not files:
+        raise InputError("holds no file named like 2008-03.csv", path=folder)
+    return {month: read_panel(path) for month, path in files.items()}
+
+
+def _in_force(panel, vintages, chronology, model, test: Backtest, when):
+    """The refit that was in force when `when` was nowcast; the newest one for what was not tested."""
+    from sklearn.base import clone
+
+    from .backtest import as_of
+
     if when not in test.probability.index:
         return model
-    step = 12 // panel.months
+    index, step = panel.values.index, 12 // panel.months
     first = index.get_loc(test.probability.index[0])
     row = first + (index.get_loc(when) - first) // step * step
-    past = replace(panel, values=panel.values.iloc[:row])
+    past = as_of(panel, vintages, row)
     return clone(model).fit(past, chronology.known(past.values.index, past.values.index[-1]))
 
 
@@ -164,12 +191,14 @@ def _scores(test: Backtest, seed: int):
     return scores
 
 
-def _limits(onsets: int, chronology: Chronology) -> list[str]:
+def _limits(onsets: int, chronology: Chronology, vintages) -> list[str]:
     return [
         f"{onsets} recession{'' if onsets == 1 else 's'} began in the test: no difference between good "
         "methods can be significant on so few",
         f"labels are used only as announced by then ({chronology.source}); turning points without an "
         f"announcement date, as before 1980, count as known after {chronology.lag} months",
+        f"{len(vintages)} vintages: each period is nowcast from the newest that was out; before the first, "
+        "and in the claim, from the panel itself" if vintages else
         "the figures are those of one vintage: revisions made after the nowcast are in them",
     ]
 

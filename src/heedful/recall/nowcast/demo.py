@@ -52,4 +52,5 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
     """
     from .command import tell
 
-    return tell(macrodata(), trust="quick" if quick else "full", seed=seed, period="2008Q4")
+    return tell(macrodata(), trust="quick" if quick else "full", seed=seed, period="2008Q4",
+                beside_plain=True)
