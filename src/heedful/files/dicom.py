@@ -22,21 +22,6 @@ from .limits import check_array, check_readable
 from .scan import Scan, check_hu
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
-DAMAGE = (
-    EOFError,
-    ValueError,
-    AttributeError,
-    KeyError,
-    TypeError,
-    NotImplementedError,
-    RuntimeError,
-    OSError,
-    struct.error,
-    zlib.error,
-    IndexError,
-    OverflowError,
-    UnicodeError,
-)
 MAX_FILES = 20_000
 SAME = ("Rows", "Columns", "ImageOrientationPatient", "PixelSpacing", "PixelRepresentation", "BitsStored")
 MAX_INFLATED = 2**29  # bytes of a deflated file
@@ -69,12 +54,24 @@ def read(path: str | Path, *, labels: bool = False) -> Scan:
     >>> scan.spacing.round(3).tolist(), scan.padding.any().item()
     ([0.661, 0.661, 5.0], False)
     """
-    path = Path(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom warns of what is refused or noted here
+            return _read(Path(path), labels)
+    except (InputError, MissingExtra):
+        raise
+    except Exception as error:  # a damaged header can make pydicom raise anything, as late as on access
+        raise InputError(f"is damaged ({_short(error)})", path=path, remedy="get it again") from error
+
+
+def _read(path, labels):
     notes: list[str] = []
     files = _files(path, notes)
     sets = [_one(file) for file in files]
     _one_series(sets, path)
     order, affine, unsure = _geometry(sets, path, notes)
+    if not np.isfinite(affine).all() or np.linalg.matrix_rank(affine[:3, :3]) < 3:
+        raise InputError("its geometry (orientation, spacing) is not one of a volume", path=path)
     sets, files = [sets[i] for i in order], [files[i] for i in order]
     check_array((len(sets), int(sets[0].Rows), int(sets[0].Columns)), 2, path=path, what="the series")
     slices = [_pixels(ds, file) for ds, file in zip(sets, files, strict=True)]
@@ -137,18 +134,18 @@ def _one(file):
     except ImportError as error:
         raise MissingExtra("pydicom", "files") from error
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            meta = pydicom.filereader.read_file_meta_info(file)
-            if meta.get("TransferSyntaxUID") == DEFLATED:
-                _check_deflated(file)
-            ds = pydicom.dcmread(file)
+        meta = pydicom.filereader.read_file_meta_info(file)
+        if meta.get("TransferSyntaxUID") == DEFLATED:
+            _check_deflated(file)
+        ds = pydicom.dcmread(file)
     except InputError:
         raise
     except InvalidDicomError as error:
         raise InputError("is no DICOM file", path=file, remedy="give a folder of DICOM files") from error
-    except DAMAGE as error:
-        raise InputError(f"is cut short or damaged ({error})", path=file, remedy="get it again") from error
+    except Exception as error:
+        raise InputError(
+            f"is cut short or damaged ({_short(error)})", path=file, remedy="get it again"
+        ) from error
     if "PixelData" not in ds:
         raise InputError("holds no pixels (cut short, or not an image)", path=file, remedy="leave it out")
     if int(ds.get("NumberOfFrames", 1) or 1) > 1:
@@ -251,10 +248,8 @@ def _pixels(ds, file):
         if (tall, wide) != shape:
             raise InputError(f"states {shape} pixels, its compressed data {(tall, wide)}", path=file)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            pixels = ds.pixel_array
-    except DAMAGE as error:
+        pixels = ds.pixel_array
+    except Exception as error:
         text = str(error)
         if "plugin" in text or ("decompress" in text.lower() and "missing" in text):
             raise InputError(
@@ -263,7 +258,7 @@ def _pixels(ds, file):
                 remedy="pip install 'heedful[files]' (JPEG 2000), or pylibjpeg-libjpeg (JPEG)",
             ) from error
         raise InputError(
-            f"its pixels are cut short or damaged ({text[:120]})", path=file, remedy="get it again"
+            f"its pixels are cut short or damaged ({_short(error)})", path=file, remedy="get it again"
         ) from error
     if pixels.shape != shape or pixels.dtype.kind not in "iu":
         raise InputError(f"its pixels are {pixels.dtype} {pixels.shape}, not integers {shape}", path=file)
@@ -280,6 +275,11 @@ def _padding(sets, stored):
             low, high = sorted((int(low), int(high)))
             padded[i] = (stored[i] >= low) & (stored[i] <= high)
     return padded
+
+
+def _short(error) -> str:
+    """The beginning of a parser's message, without the bytes it quotes."""
+    return "".join(c if c.isprintable() else " " for c in str(error))[:100]
 
 
 def _number(ds, name, default, path):

@@ -70,8 +70,8 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
         data=f"{name} with {len(errors)} holes of 8 to 16 pixels; a generated abdomen with planted tumours; "
         "another of five slices, one of them damaged",
         headline=f"Holes filled to {ours:.0f} HU root mean square error (biharmonic {theirs:.0f}, "
-        f"plain softmax {softmax:.0f}); the 90 % interval holds {inside.mean():.0%} of the hidden truth. Between slices "
-        f"{z_ours:.1f} HU (four-tap cubic {z_tap:.1f}).",
+        f"plain softmax {softmax:.0f}); the 90 % interval holds {inside.mean():.0%} of the hidden truth. "
+        f"Between slices {z_ours:.1f} HU (four-tap cubic {z_tap:.1f}).",
         scores=[
             Score(
                 "RMS error in a slice (HU)",
