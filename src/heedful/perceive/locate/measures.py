@@ -102,14 +102,14 @@ def deletion(model, X, classes: Sequence[int], maps: np.ndarray, *, most: int = 
     Source: V. Petsiuk, A. Das, K. Saenko, "RISE", BMVC 2018 (deletion).
     """
     x = model.prepare(X)
-    order = np.argsort(-np.asarray(maps), axis=1, kind="stable")
+    order = torch.from_numpy(np.argsort(-np.asarray(maps), axis=1, kind="stable"))
     wanted = torch.as_tensor(np.asarray(classes))
     area, correct = torch.zeros(len(x)), torch.zeros(len(x), dtype=torch.bool)
     for rows in torch.arange(len(x)).split(CHUNK):
         marked = torch.zeros(len(rows), maps.shape[1], dtype=torch.bool)
         here = torch.arange(len(rows))
         for n in range(most):
-            marked[here, torch.from_numpy(order[rows, n].copy())] = True
+            marked[here, order[rows, n]] = True
             with torch.no_grad():
                 logits = model.net_(blank(x[rows], marked, patch=model.patch))
             area[rows] += logits.softmax(1)[here, wanted[rows]] / most

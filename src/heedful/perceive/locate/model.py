@@ -64,7 +64,8 @@ class PatchClassifier(ClassifierMixin, Estimator):
     --------
     >>> from heedful.perceive.locate import PatchClassifier, make_scenes
     >>> scenes = make_scenes(64, kinds=("ring", "cross"), seed=0)
-    >>> model = PatchClassifier(iterations=3, channels=(4, 4, 8, 8, 8)).fit(scenes.images, scenes.labels)
+    >>> model = PatchClassifier(iterations=3, taught=8, channels=(4, 4, 8, 8, 8))
+    >>> model = model.fit(scenes.images, scenes.labels)
     >>> model.predict(scenes.images).shape
     (64,)
 

@@ -14,6 +14,7 @@ from ...reading import Reading
 from .model import PatchClassifier
 from .nets import CELL, TiedRead
 from .tokens import as_images, check_transform, patch_centres, patch_names
+from .training import per_patch
 
 AT_ONCE = 256  # images whose weights are read together
 
@@ -143,7 +144,8 @@ def locate(
     --------
     >>> from heedful.perceive.locate import PatchClassifier, locate, make_scenes
     >>> scenes = make_scenes(64, kinds=("ring", "cross"), seed=0)
-    >>> model = PatchClassifier(iterations=3, channels=(4, 4, 8, 8, 8)).fit(scenes.images, scenes.labels)
+    >>> model = PatchClassifier(iterations=3, taught=8, channels=(4, 4, 8, 8, 8))
+    >>> model = model.fit(scenes.images, scenes.labels)
     >>> found = locate(scenes.images[:2], "ring", model=model)
     >>> found.maps().shape, sorted(found.table(1).columns)[:3]
     ((2, 36), ['class', 'contribution', 'image'])
@@ -204,9 +206,7 @@ def _tied(model, x, top):
     for part, some in zip(tokens.split(AT_ONCE), each.split(AT_ONCE), strict=True):
         handed = source_weights(net, part).T @ some  # where the evidence lies
         parts.append(handed)
-    landed = torch.cat(parts)
-    table = landed.new_zeros(len(patches), h * w)
-    table[groups, torch.arange(h * w)] = 1.0
+    landed = torch.cat(parts).transpose(1, 2).reshape(len(x), -1, h, w)
     logits = each.sum(1) + net.bias
     cells = [f"x{c * CELL}y{r_ * CELL}" for r_ in range(h) for c in range(w)]
     reading = Located(
@@ -217,7 +217,7 @@ def _tied(model, x, top):
         unit="logit",
         title="Where the class query looks",
     )
-    return reading, logits, (table @ landed).transpose(1, 2)
+    return reading, logits, per_patch(landed, model.patch)
 
 
 def _plain(model, x, top):
