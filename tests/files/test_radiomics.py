@@ -1,4 +1,5 @@
-"""Radiomics tables: names in every style, targets in every coding, what is no feature left out and counted."""
+"""Radiomics tables: names in every style, targets in every coding, what is no feature left out and
+counted."""
 
 from __future__ import annotations
 
@@ -12,38 +13,52 @@ from heedful.errors import InputError
 from heedful.files.radiomics import parse_column, read_radiomics, split_table
 
 
-@pytest.mark.parametrize(("name", "parts"), [
-    ("original_glcm_Contrast", ("", "original", "glcm", "Contrast")),
-    ("CT_original_shape_Sphericity", ("CT", "original", "shape", "Sphericity")),
-    ("original_shape2D_Elongation", ("", "original", "shape2D", "Elongation")),
-    ("MR_wavelet-LHH_glcm_SumSquares", ("MR", "wavelet-LHH", "glcm", "SumSquares")),
-    ("wavelet.HLL_firstorder_10Percentile", ("", "wavelet-HLL", "firstorder", "10Percentile")),
-    ("T1_log-sigma-1-0-mm-3D_ngtdm_Busyness", ("T1", "log-sigma-1-0-mm-3D", "ngtdm", "Busyness")),
-    ("log.sigma.3.0.mm.3D_glrlm_RunEntropy", ("", "log-sigma-3-0-mm-3D", "glrlm", "RunEntropy")),
-    ("squareroot_gldm_DependenceEntropy", ("", "squareroot", "gldm", "DependenceEntropy")),
-    ("lbp-3D-m1_firstorder_Mean", ("", "lbp-3D-m1", "firstorder", "Mean")),
-    ("gradient_glszm_ZoneEntropy_PET", ("PET", "gradient", "glszm", "ZoneEntropy")),
-    ("1_original_glcm_Idm", ("1", "original", "glcm", "Idm")),
-    ("late_ROI2_original_glcm_Idm", ("late_ROI2", "original", "glcm", "Idm")),
-])
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("original_glcm_Contrast", ("", "original", "glcm", "Contrast")),
+        ("CT_original_shape_Sphericity", ("CT", "original", "shape", "Sphericity")),
+        ("original_shape2D_Elongation", ("", "original", "shape2D", "Elongation")),
+        ("MR_wavelet-LHH_glcm_SumSquares", ("MR", "wavelet-LHH", "glcm", "SumSquares")),
+        ("wavelet.HLL_firstorder_10Percentile", ("", "wavelet-HLL", "firstorder", "10Percentile")),
+        ("T1_log-sigma-1-0-mm-3D_ngtdm_Busyness", ("T1", "log-sigma-1-0-mm-3D", "ngtdm", "Busyness")),
+        ("log.sigma.3.0.mm.3D_glrlm_RunEntropy", ("", "log-sigma-3-0-mm-3D", "glrlm", "RunEntropy")),
+        ("squareroot_gldm_DependenceEntropy", ("", "squareroot", "gldm", "DependenceEntropy")),
+        ("lbp-3D-m1_firstorder_Mean", ("", "lbp-3D-m1", "firstorder", "Mean")),
+        ("gradient_glszm_ZoneEntropy_PET", ("PET", "gradient", "glszm", "ZoneEntropy")),
+        ("1_original_glcm_Idm", ("1", "original", "glcm", "Idm")),
+        ("late_ROI2_original_glcm_Idm", ("late_ROI2", "original", "glcm", "Idm")),
+    ],
+)
 def test_names(name, parts):
     f = parse_column(name)
     assert (f.modality, f.filter, f.klass, f.name) == parts
 
 
-@pytest.mark.parametrize("name", ["age", "original", "original_glcm", "diagnostics_Versions_PyRadiomics", "x_y_z"])
+@pytest.mark.parametrize(
+    "name", ["age", "original", "original_glcm", "diagnostics_Versions_PyRadiomics", "x_y_z"]
+)
 def test_other_names(name):
     assert parse_column(name) is None
 
 
 def frame(n=12):
     rng = np.random.default_rng(0)
-    return pd.DataFrame({"PatientID": [f"p{i // 2}" for i in range(n)], "diagnostics_Versions": "v3",
-                         "original_glcm_Contrast": rng.standard_normal(n), "age": rng.integers(20, 80, n),
-                         "Image": "a.nii", "Target": np.arange(n) % 2})
+    return pd.DataFrame(
+        {
+            "PatientID": [f"p{i // 2}" for i in range(n)],
+            "diagnostics_Versions": "v3",
+            "original_glcm_Contrast": rng.standard_normal(n),
+            "age": rng.integers(20, 80, n),
+            "Image": "a.nii",
+            "Target": np.arange(n) % 2,
+        }
+    )
 
 
-@pytest.mark.parametrize("codes", [(False, True), ("no", "yes"), ("benign", "malignant"), (0.0, 1.0), (1, 2), ("neg", "pos")])
+@pytest.mark.parametrize(
+    "codes", [(False, True), ("no", "yes"), ("benign", "malignant"), (0.0, 1.0), (1, 2), ("neg", "pos")]
+)
 def test_targets(codes):
     f = frame()
     f["Target"] = [codes[i] for i in f["Target"]]
@@ -75,11 +90,14 @@ def test_files(tmp_path, style):
     assert t.X["original_glcm_Contrast"].iloc[0] == pytest.approx(frame()["original_glcm_Contrast"].iloc[0])
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    (lambda f: f.assign(Target=range(12)), None),
-    (lambda f: f[["PatientID", "Target"]], "no column holds a feature"),
-    (lambda f: f.assign(original_glcm_Contrast="high"), "in a number column"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda f: f.assign(Target=range(12)), None),
+        (lambda f: f[["PatientID", "Target"]], "no column holds a feature"),
+        (lambda f: f.assign(original_glcm_Contrast="high"), "in a number column"),
+    ],
+)
 def test_bad_tables(change, words):
     f = change(frame())
     if words is None:

@@ -13,9 +13,18 @@ from heedful.files.raster import Grid, Raster, RasterStack, RasterWriter, from_x
 
 
 def save(path, data, *, origin=(500000, 4000000), pixel=10, crs="EPSG:32633", nodata=None):
-    with rasterio.open(path, "w", driver="GTiff", height=data.shape[1], width=data.shape[2], count=data.shape[0],
-                       dtype=data.dtype, crs=crs, nodata=nodata,
-                       transform=rasterio.transform.from_origin(*origin, pixel, pixel)) as f:
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        height=data.shape[1],
+        width=data.shape[2],
+        count=data.shape[0],
+        dtype=data.dtype,
+        crs=crs,
+        nodata=nodata,
+        transform=rasterio.transform.from_origin(*origin, pixel, pixel),
+    ) as f:
         f.write(data)
     return path
 
@@ -38,10 +47,12 @@ def test_windows_and_no_data(tmp_path, data):
 
 def test_grid_mismatch_offers_the_reprojection(tmp_path, data):
     a = save(tmp_path / "a.tif", data)
-    for other, words in ((save(tmp_path / "b.tif", data, origin=(500005, 4000000)), "0.50 pixels apart"),
-                         (save(tmp_path / "c.tif", data, crs="EPSG:32634"), "coordinate reference systems"),
-                         (save(tmp_path / "d.tif", data[:, :20]), "33 x 47 and 20 x 47"),
-                         (save(tmp_path / "e.tif", data, pixel=20), "pixels of 10 and 20")):
+    for other, words in (
+        (save(tmp_path / "b.tif", data, origin=(500005, 4000000)), "0.50 pixels apart"),
+        (save(tmp_path / "c.tif", data, crs="EPSG:32634"), "coordinate reference systems"),
+        (save(tmp_path / "d.tif", data[:, :20]), "33 x 47 and 20 x 47"),
+        (save(tmp_path / "e.tif", data, pixel=20), "pixels of 10 and 20"),
+    ):
         with pytest.raises(InputError, match=words) as caught:
             RasterStack({"optical": a, "sar": other})
         assert "reproject" in str(caught.value)
@@ -51,7 +62,9 @@ def test_reprojection_brings_it_onto_the_grid(tmp_path):
     y, x = np.mgrid[:60, :60].astype("float32")
     plane = (2 * x + 3 * y)[None]
     a = save(tmp_path / "a.tif", plane)
-    b = save(tmp_path / "b.tif", plane, origin=(500000 - 100, 4000000 + 100))  # the same plane, 10 pixels further
+    b = save(
+        tmp_path / "b.tif", plane, origin=(500000 - 100, 4000000 + 100)
+    )  # the same plane, 10 pixels further
     with RasterStack({"a": a, "b": b}, reproject=True) as stack:
         assert stack.reprojected == ("b",)
         got = stack.read()["b"][0]
@@ -104,8 +117,12 @@ def test_bad_files(tmp_path, data):
 
 def test_xarray():
     y, x = np.arange(4)[::-1] * 10.0 + 5, np.arange(5) * 10.0 + 5
-    a = xr.DataArray(np.arange(40.0).reshape(2, 4, 5), dims=("band", "y", "x"),
-                     coords={"y": y, "x": x, "band": ["VV", "VH"]}, attrs={"_FillValue": 7.0, "crs": "EPSG:32633"})
+    a = xr.DataArray(
+        np.arange(40.0).reshape(2, 4, 5),
+        dims=("band", "y", "x"),
+        coords={"y": y, "x": x, "band": ["VV", "VH"]},
+        attrs={"_FillValue": 7.0, "crs": "EPSG:32633"},
+    )
     values, names, grid = from_xarray(a)
     assert names == ("VV", "VH")
     assert np.isnan(values[0, 1, 2])

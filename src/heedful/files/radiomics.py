@@ -1,13 +1,15 @@
 """Tables of radiomics features: pyradiomics' column names understood, identifiers and targets told apart.
 
 A column is ``[prefix_]{filter}_{class}_{name}[_suffix]``: ``CT_original_glcm_Contrast``,
-``wavelet.HLL_firstorder_Mean``, ``T1_log-sigma-1-0-mm-3D_glszm_ZoneEntropy``, ``original_shape_Sphericity_PET``.
+``wavelet.HLL_firstorder_Mean``, ``T1_log-sigma-1-0-mm-3D_glszm_ZoneEntropy``,
+``original_shape_Sphericity_PET``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -19,13 +21,20 @@ from ..errors import InputError
 from .limits import read_text
 
 CLASSES = ("shape2D", "shape", "firstorder", "glcm", "glrlm", "glszm", "gldm", "ngtdm")
-_FILTER = (r"original|wavelet\d*[-._][LH]{2,3}|log[-._]sigma[-._][\d.\-_]+?[-._]?mm[-._]?[23]D|squareroot|square|"
-           r"logarithm|exponential|gradient|lbp[-._][23]D(?:[-._](?:m\d|k))?")
+_FILTER = (
+    r"original|wavelet\d*[-._][LH]{2,3}|log[-._]sigma[-._][\d.\-_]+?[-._]?mm[-._]?[23]D|squareroot|square|"
+    r"logarithm|exponential|gradient|lbp[-._][23]D(?:[-._](?:m\d|k))?"
+)
 _COLUMN = re.compile(
     rf"^(?:(?P<prefix>.+?)[_.])?(?P<filter>{_FILTER})[_.](?P<klass>{'|'.join(CLASSES)})[_.]"
-    r"(?P<name>[A-Za-z0-9]+)(?:[_.](?P<suffix>.+))?$", re.IGNORECASE)
-_IDENTIFIER = re.compile(r"^(unnamed: ?\d*|id|pid|case|patient(?:[ _]?(?:id|name))?|subject(?:[ _]?id)?|image|mask|"
-                         r"reader|scan|series(?:[ _]?uid)?|study(?:[ _]?uid)?|label)$", re.IGNORECASE)
+    r"(?P<name>[A-Za-z0-9]+)(?:[_.](?P<suffix>.+))?$",
+    re.IGNORECASE,
+)
+_IDENTIFIER = re.compile(
+    r"^(unnamed: ?\d*|id|pid|case|patient(?:[ _]?(?:id|name))?|subject(?:[ _]?id)?|image|mask|"
+    r"reader|scan|series(?:[ _]?uid)?|study(?:[ _]?uid)?|label)$",
+    re.IGNORECASE,
+)
 _TARGETS = ("target", "label", "class", "outcome", "diagnosis", "y", "malignant", "status")
 _TRUE = {"true", "yes", "y", "1", "1.0", "pos", "positive", "malignant"}
 _FALSE = {"false", "no", "n", "0", "0.0", "neg", "negative", "benign"}
@@ -116,8 +125,9 @@ class RadiomicsTable:
     notes: list[str]
 
 
-def read_radiomics(path: str | Path, *, target: str | None = None, identifier: str | None = None,
-                   keep: Sequence[str] = ()) -> RadiomicsTable:
+def read_radiomics(
+    path: str | Path, *, target: str | None = None, identifier: str | None = None, keep: Sequence[str] = ()
+) -> RadiomicsTable:
     """Read a comma-, semicolon- or tab-separated table (plain or gzip).
 
     Parameters
@@ -143,10 +153,15 @@ def read_radiomics(path: str | Path, *, target: str | None = None, identifier: s
     head = text.split("\n", 1)[0]
     separator = max((",", ";", "\t"), key=head.count)
     try:
-        frame = pd.read_csv(StringIO(text), sep=separator, decimal="," if separator == ";" and
-                            re.search(r"\d,\d", text[:20000]) else ".")
+        frame = pd.read_csv(
+            StringIO(text),
+            sep=separator,
+            decimal="," if separator == ";" and re.search(r"\d,\d", text[:20000]) else ".",
+        )
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(f"is no table ({error})", path=path, remedy="save it as CSV with a header line") from error
+        raise InputError(
+            f"is no table ({error})", path=path, remedy="save it as CSV with a header line"
+        ) from error
     frame.columns = [str(c).strip() for c in frame.columns]
     written = [c.strip().strip('"') for c in head.split(separator)]  # pandas renames the second of two
     twice = next((c for i, c in enumerate(written) if c and c in written[:i]), None)
@@ -158,33 +173,43 @@ def read_radiomics(path: str | Path, *, target: str | None = None, identifier: s
         raise InputError(error.what, path=path, where=error.where, remedy=error.remedy) from None
 
 
-def split_table(frame: pd.DataFrame, *, target: str | None = None, identifier: str | None = None,
-                keep: Sequence[str] = ()) -> RadiomicsTable:
+def split_table(
+    frame: pd.DataFrame, *, target: str | None = None, identifier: str | None = None, keep: Sequence[str] = ()
+) -> RadiomicsTable:
     """The same from a DataFrame."""
     notes: list[str] = []
     for given, what in ((target, "target"), (identifier, "identifier"), *((k, "context") for k in keep)):
         if given is not None and given not in frame.columns:
-            raise InputError(f"there is no {what} column {given!r}",
-                             remedy="columns begin " + ", ".join(map(repr, frame.columns[:5])))
+            raise InputError(
+                f"there is no {what} column {given!r}",
+                remedy="columns begin " + ", ".join(map(repr, frame.columns[:5])),
+            )
     if target is None:
         found = [c for c in frame.columns if c.lower() in _TARGETS and _binary(frame[c]) is not None]
         target = found[0] if found else None
     names = [c for c in frame.columns if c != target]
     if identifier is None:
         found = [c for c in names if _IDENTIFIER.match(c) and c not in keep]
-        identifier = next((c for c in found if re.match(r"^(id|pid|case|patient|subject)", c, re.IGNORECASE)), None)
+        identifier = next(
+            (c for c in found if re.match(r"^(id|pid|case|patient|subject)", c, re.IGNORECASE)), None
+        )
     y, classes = None, ()
     if target is not None:
         coded = _binary(frame[target])
         if coded is None:
             values = frame[target].dropna().unique()
-            raise InputError(f"the target has {len(values)} values ({', '.join(map(str, values[:4]))}), two were "
-                             "expected", where=f"column {target!r}", remedy="choose a two-class outcome")
+            raise InputError(
+                f"the target has {len(values)} values ({', '.join(map(str, values[:4]))}), two were expected",
+                where=f"column {target!r}",
+                remedy="choose a two-class outcome",
+            )
         y, classes = coded
         if (y < 0).any():
             notes.append(f"{int((y < 0).sum())} rows without an outcome were left out")
     rows = np.ones(len(frame), bool) if y is None else y >= 0
-    groups = frame[identifier].astype(str).to_numpy()[rows] if identifier else np.arange(rows.sum()).astype(str)
+    groups = (
+        frame[identifier].astype(str).to_numpy()[rows] if identifier else np.arange(rows.sum()).astype(str)
+    )
     features, columns, dropped = {}, [], []
     for c in names:
         if c == identifier:
@@ -201,8 +226,10 @@ def split_table(frame: pd.DataFrame, *, target: str | None = None, identifier: s
         else:
             columns.append(c)
     if dropped:
-        notes.append(f"{len(dropped)} columns are no features and were left out: {', '.join(dropped[:4])}"
-                     + (" ..." if len(dropped) > 4 else ""))
+        notes.append(
+            f"{len(dropped)} columns are no features and were left out: {', '.join(dropped[:4])}"
+            + (" ..." if len(dropped) > 4 else "")
+        )
     if not columns:
         raise InputError("no column holds a feature", remedy="expected names such as original_glcm_Contrast")
     X = frame.loc[rows, columns]
@@ -210,8 +237,11 @@ def split_table(frame: pd.DataFrame, *, target: str | None = None, identifier: s
     if bad:
         text = X[bad[0]][pd.to_numeric(X[bad[0]], errors="coerce").isna() & X[bad[0]].notna()]
         if len(text):
-            raise InputError(f"{str(text.iloc[0])!r} in a number column", where=f"column {bad[0]!r}",
-                             remedy="remove the text or leave the cell empty")
+            raise InputError(
+                f"{str(text.iloc[0])!r} in a number column",
+                where=f"column {bad[0]!r}",
+                remedy="remove the text or leave the cell empty",
+            )
         X = X.assign(**{c: pd.to_numeric(X[c]) for c in bad})
     X = X.astype(float).replace([np.inf, -np.inf], np.nan).reset_index(drop=True)
     return RadiomicsTable(X, None if y is None else y[rows], groups, classes, features, notes)
@@ -228,9 +258,7 @@ def _binary(column: pd.Series) -> tuple[np.ndarray, tuple] | None:
     if first in _TRUE and second in _FALSE:
         first, second = second, first
     elif not (first in _FALSE and second in _TRUE):
-        try:
+        with suppress(ValueError):
             first, second = sorted(values, key=float)
-        except ValueError:
-            pass
     code = {first: 0, second: 1, None: -1}
     return np.array([code[v] for v in low]), (first, second)

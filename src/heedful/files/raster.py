@@ -54,8 +54,11 @@ class Grid:
         pixel = max(abs(a[0]), abs(a[4]), 1e-30)
         if np.abs(a - b).max() > 1e-3 * pixel:
             moved = np.hypot(a[2] - b[2], a[5] - b[5]) / pixel
-            return f"origins {moved:.2f} pixels apart" if np.allclose(a[[0, 1, 3, 4]], b[[0, 1, 3, 4]]) \
+            return (
+                f"origins {moved:.2f} pixels apart"
+                if np.allclose(a[[0, 1, 3, 4]], b[[0, 1, 3, 4]])
                 else f"pixels of {abs(a[0]):g} and {abs(b[0]):g} (units of the projection)"
+            )
         return None
 
 
@@ -88,19 +91,30 @@ class Raster:
         If it is missing, damaged or complex-valued.
     """
 
-    def __init__(self, path: str | Path, bands: tuple[int, ...] | None = None, nodata: float | None = None,
-                 onto: Grid | None = None):
+    def __init__(
+        self,
+        path: str | Path,
+        bands: tuple[int, ...] | None = None,
+        nodata: float | None = None,
+        onto: Grid | None = None,
+    ):
         rasterio = _rasterio()
         self.path = check_readable(path)
         try:
             self._file = rasterio.open(self.path)
         except rasterio.errors.RasterioError as error:
-            raise InputError(f"cannot be read as a raster ({error})", path=path,
-                             remedy="give a GeoTIFF or another format that GDAL reads") from error
+            raise InputError(
+                f"cannot be read as a raster ({error})",
+                path=path,
+                remedy="give a GeoTIFF or another format that GDAL reads",
+            ) from error
         f = self._file
         if any(d.startswith("complex") for d in f.dtypes):
-            raise InputError("holds complex values (single look complex)", path=path,
-                             remedy="detect it first: 10*log10(|z|^2)")
+            raise InputError(
+                "holds complex values (single look complex)",
+                path=path,
+                remedy="detect it first: 10*log10(|z|^2)",
+            )
         self.bands = tuple(bands or range(1, f.count + 1))
         if any(not 1 <= b <= f.count for b in self.bands):
             raise InputError(f"has {f.count} bands, {list(self.bands)} were asked for", path=path)
@@ -116,12 +130,22 @@ class Raster:
     def _warp(self, onto: Grid):
         rasterio = _rasterio()
         if self.native.crs is None or onto.crs is None:
-            raise InputError("has no coordinate reference system: it cannot be reprojected", path=self.path,
-                             remedy="write one into the file (gdal_edit.py -a_srs)")
+            raise InputError(
+                "has no coordinate reference system: it cannot be reprojected",
+                path=self.path,
+                remedy="write one into the file (gdal_edit.py -a_srs)",
+            )
         return rasterio.vrt.WarpedVRT(
-            self._file, crs=onto.crs, transform=onto.transform, height=onto.height, width=onto.width,
-            resampling=rasterio.enums.Resampling.bilinear, nodata=np.nan if self.nodata is None else self.nodata,
-            src_nodata=self.nodata, dtype="float32" if self.nodata is None else None)
+            self._file,
+            crs=onto.crs,
+            transform=onto.transform,
+            height=onto.height,
+            width=onto.width,
+            resampling=rasterio.enums.Resampling.bilinear,
+            nodata=np.nan if self.nodata is None else self.nodata,
+            src_nodata=self.nodata,
+            dtype="float32" if self.nodata is None else None,
+        )
 
     def read(self, rows: slice | None = None, columns: slice | None = None) -> np.ndarray:
         """Bands (B, h, w) float32 of a window; no-data is NaN."""
@@ -136,11 +160,16 @@ class Raster:
             data = source.read(list(self.bands), window=window).astype(np.float32)
             gone = self.nodata is not None and not np.isnan(self.nodata)
             missing = data == np.float32(self.nodata) if gone else np.zeros(data.shape, bool)
-            if self._file.mask_flag_enums[0] and any(m.name == "per_dataset" for m in self._file.mask_flag_enums[0]):
-                missing |= (source.read_masks(list(self.bands), window=window) == 0)
+            if self._file.mask_flag_enums[0] and any(
+                m.name == "per_dataset" for m in self._file.mask_flag_enums[0]
+            ):
+                missing |= source.read_masks(list(self.bands), window=window) == 0
         except rasterio.errors.RasterioError as error:
-            raise InputError(f"is damaged: rows {rows.start}-{rows.stop} cannot be read ({error})", path=self.path,
-                             remedy="get the file again") from error
+            raise InputError(
+                f"is damaged: rows {rows.start}-{rows.stop} cannot be read ({error})",
+                path=self.path,
+                remedy="get the file again",
+            ) from error
         data[missing] = np.nan
         return data
 
@@ -168,8 +197,13 @@ class RasterStack:
     nodata : mapping of str to float, optional
     """
 
-    def __init__(self, paths: Mapping[str, str | Path], *, reproject: bool = False,
-                 nodata: Mapping[str, float] | None = None):
+    def __init__(
+        self,
+        paths: Mapping[str, str | Path],
+        *,
+        reproject: bool = False,
+        nodata: Mapping[str, float] | None = None,
+    ):
         if not paths:
             raise InputError("no raster was named", remedy="--source optical=s2.tif --source sar=s1.tif")
         self._open = ExitStack()
@@ -182,8 +216,11 @@ class RasterStack:
                 if grid is None:
                     grid = r.grid
                 elif (how := grid.differs(r.grid)) is not None:
-                    raise InputError(f"is not on the grid of {next(iter(paths.values()))}: {how}", path=path,
-                                     remedy="reproject=True (--reproject) resamples it there, bilinear")
+                    raise InputError(
+                        f"is not on the grid of {next(iter(paths.values()))}: {how}",
+                        path=path,
+                        remedy="reproject=True (--reproject) resamples it there, bilinear",
+                    )
                 self.rasters[name] = r
         except BaseException:
             self._open.close()
@@ -205,7 +242,9 @@ class RasterStack:
         self._open.close()
 
 
-def tiles(height: int, width: int, size: int, halo: int) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
+def tiles(
+    height: int, width: int, size: int, halo: int
+) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
     """Windows that cover an image once: the part to write, and the part to read for it (with a margin).
 
     >>> [(w[0].start, w[0].stop, r[0].start, r[0].stop) for w, r in tiles(10, 4, 6, 2)]
@@ -214,27 +253,55 @@ def tiles(height: int, width: int, size: int, halo: int) -> Iterator[tuple[tuple
     for top in range(0, height, size):
         for left in range(0, width, size):
             bottom, right = min(top + size, height), min(left + size, width)
-            yield ((slice(top, bottom), slice(left, right)),
-                   (slice(max(top - halo, 0), min(bottom + halo, height)),
-                    slice(max(left - halo, 0), min(right + halo, width))))
+            yield (
+                (slice(top, bottom), slice(left, right)),
+                (
+                    slice(max(top - halo, 0), min(bottom + halo, height)),
+                    slice(max(left - halo, 0), min(right + halo, width)),
+                ),
+            )
 
 
 class RasterWriter:
     """A tiled, compressed GeoTIFF written window by window, which appears whole at the end or not at all."""
 
-    def __init__(self, path: str | Path, grid: Grid, bands: tuple[str, ...], dtype: str = "float32",
-                 nodata: float | None = None, tags: Mapping[str, str] | None = None):
+    def __init__(
+        self,
+        path: str | Path,
+        grid: Grid,
+        bands: tuple[str, ...],
+        dtype: str = "float32",
+        nodata: float | None = None,
+        tags: Mapping[str, str] | None = None,
+    ):
         rasterio = _rasterio()
         self.path = Path(path)
         if not self.path.parent.is_dir():
-            raise InputError(f"the folder {self.path.parent} does not exist", path=path, remedy="create it first")
+            raise InputError(
+                f"the folder {self.path.parent} does not exist", path=path, remedy="create it first"
+            )
         self._partial = self.path.with_name(f".{self.path.stem}.partial{self.path.suffix or '.tif'}")
-        block = {"tiled": True, "blockxsize": 256, "blockysize": 256} if min(grid.height, grid.width) >= 256 else {}
+        block = (
+            {"tiled": True, "blockxsize": 256, "blockysize": 256}
+            if min(grid.height, grid.width) >= 256
+            else {}
+        )
         try:
-            self._file = rasterio.open(self._partial, "w", driver="GTiff", height=grid.height, width=grid.width,
-                                       count=len(bands), dtype=dtype, crs=grid.crs,
-                                       transform=rasterio.Affine(*tuple(grid.transform)[:6]),
-                                       nodata=nodata, compress="deflate", BIGTIFF="IF_SAFER", **block)
+            self._file = rasterio.open(
+                self._partial,
+                "w",
+                driver="GTiff",
+                height=grid.height,
+                width=grid.width,
+                count=len(bands),
+                dtype=dtype,
+                crs=grid.crs,
+                transform=rasterio.Affine(*tuple(grid.transform)[:6]),
+                nodata=nodata,
+                compress="deflate",
+                BIGTIFF="IF_SAFER",
+                **block,
+            )
         except (rasterio.errors.RasterioError, OSError) as error:
             raise InputError(f"could not be written ({error})", path=path) from error
         for i, name in enumerate(bands, 1):
@@ -245,8 +312,9 @@ class RasterWriter:
     def write(self, rows: slice, columns: slice, data: np.ndarray) -> None:
         """Bands (B, h, w) of one window."""
         rasterio = _rasterio()
-        window = rasterio.windows.Window(columns.start, rows.start, columns.stop - columns.start,
-                                         rows.stop - rows.start)
+        window = rasterio.windows.Window(
+            columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start
+        )
         self._file.write(data.astype(self._file.dtypes[0]), window=window)
 
     def __enter__(self) -> RasterWriter:
@@ -282,18 +350,27 @@ def from_xarray(data: Any) -> tuple[np.ndarray, tuple[str, ...], Grid | None]:
     gone = data.attrs.get("_FillValue", data.attrs.get("nodata", data.encoding.get("_FillValue")))
     if gone is not None and np.isfinite(gone):
         values[values == np.float32(gone)] = np.nan
-    names = tuple(str(b) for b in data[rest].to_numpy()) if rest in data.coords else tuple(
-        f"band {i + 1}" for i in range(values.shape[0]))
+    names = (
+        tuple(str(b) for b in data[rest].to_numpy())
+        if rest in data.coords
+        else tuple(f"band {i + 1}" for i in range(values.shape[0]))
+    )
     grid = None
     if x in data.coords and y in data.coords and min(data.sizes[x], data.sizes[y]) > 1:
         xs, ys = data[x].to_numpy().astype(float), data[y].to_numpy().astype(float)
         for axis, v in ((x, xs), (y, ys)):
             if not np.allclose(np.diff(v), v[1] - v[0], rtol=1e-3):
-                raise InputError(f"the coordinate {axis!r} is not evenly spaced", remedy="reproject to a regular grid")
+                raise InputError(
+                    f"the coordinate {axis!r} is not evenly spaced", remedy="reproject to a regular grid"
+                )
         dx, dy = xs[1] - xs[0], ys[1] - ys[0]
         crs = data.attrs.get("crs")
         if "spatial_ref" in data.coords:
             crs = data["spatial_ref"].attrs.get("crs_wkt", data["spatial_ref"].attrs.get("spatial_ref", crs))
-        grid = Grid(len(ys), len(xs), (dx, 0.0, xs[0] - dx / 2, 0.0, dy, ys[0] - dy / 2),
-                    None if crs is None else str(crs))
+        grid = Grid(
+            len(ys),
+            len(xs),
+            (dx, 0.0, xs[0] - dx / 2, 0.0, dy, ys[0] - dy / 2),
+            None if crs is None else str(crs),
+        )
     return values, names, grid

@@ -68,8 +68,12 @@ def test_the_null_is_calibrated_under_ties_and_groups():
     found = 0
     for seed in range(20):
         y = rng.permutation(np.arange(30) % 2)[unit]
-        x = rng.standard_normal((30, 12))[unit] + 0.1 * rng.standard_normal((90, 12))  # a patient's rows are alike
-        found += permutation_test({"a": x}, y, unit % 5, permutations=99, seed=seed, groups=unit).p_table <= 0.05
+        x = rng.standard_normal((30, 12))[unit] + 0.1 * rng.standard_normal(
+            (90, 12)
+        )  # a patient's rows are alike
+        found += (
+            permutation_test({"a": x}, y, unit % 5, permutations=99, seed=seed, groups=unit).p_table <= 0.05
+        )
     assert found <= 4
 
 
@@ -79,7 +83,9 @@ def test_context_turns_the_weights():
     c, y = rng.uniform(0, 1, n), np.arange(n) % 2
     a = np.where(c[:, None] < 0.5, 1.2 * y[:, None], 0) + rng.standard_normal((n, 5))
     b = np.where(c[:, None] >= 0.5, 1.2 * y[:, None], 0) + rng.standard_normal((n, 5))
-    X = pd.DataFrame(np.c_[a, b, c], columns=[*(f"hand{i}" for i in range(5)), *(f"deep{i}" for i in range(5)), "age"])
+    X = pd.DataFrame(
+        np.c_[a, b, c], columns=[*(f"hand{i}" for i in range(5)), *(f"deep{i}" for i in range(5)), "age"]
+    )
     train = np.arange(n) < 240
     m = FeatureArbiter(context=("age",), trees=40, permutations=99).fit(X[train], y[train])
     o = m.arbitrate(X[~train])
@@ -100,8 +106,10 @@ def test_a_context_that_says_nothing_is_mostly_told_so():
 
 def test_the_gate_raises_and_shuts():
     X, y = table(80)
-    w = {g: FeatureArbiter(nonlinear=False, permutations=0, gate=g and {"glcm": g}).fit(X, y).arbitrate(X)
-         for g in (None, 3.0, -np.inf)}
+    w = {
+        g: FeatureArbiter(nonlinear=False, permutations=0, gate=g and {"glcm": g}).fit(X, y).arbitrate(X)
+        for g in (None, 3.0, -np.inf)
+    }
     at = w[None].keys.index("glcm")
     assert w[3.0].weights[0, at] > w[None].weights[0, at]
     assert w[-np.inf].weights[0, at] < 1e-20
@@ -130,7 +138,11 @@ def test_held_out_smoother_is_refitting():
 
 def test_gate_gradient_and_prior():
     rng = np.random.default_rng(3)
-    phi, z, y = np.c_[np.ones(50), rng.standard_normal(50)], rng.standard_normal((50, 3)), rng.integers(0, 2, 50)
+    phi, z, y = (
+        np.c_[np.ones(50), rng.standard_normal(50)],
+        rng.standard_normal((50, 3)),
+        rng.integers(0, 2, 50),
+    )
     flat = fit_gate(phi, z, y, np.zeros(3), ridge=1e9, context_ridge=1e9)
     np.testing.assert_allclose(flat.weights(phi), 1 / 3, atol=1e-6)
 
@@ -148,7 +160,9 @@ def test_plain_cannot_follow_a_context():
     c, y = np.arange(n) // 2 % 2, np.arange(n) % 2
     a = np.where(c[:, None] == 0, 1.5 * y[:, None], 0) + rng.standard_normal((n, 4))
     b = np.where(c[:, None] == 1, 1.5 * y[:, None], 0) + rng.standard_normal((n, 4))
-    X = pd.DataFrame(np.c_[a, b, c], columns=[*(f"hand{i}" for i in range(4)), *(f"deep{i}" for i in range(4)), "kind"])
+    X = pd.DataFrame(
+        np.c_[a, b, c], columns=[*(f"hand{i}" for i in range(4)), *(f"deep{i}" for i in range(4)), "kind"]
+    )
     m = FeatureArbiter(method="plain", context=("kind",)).fit(X[:120], y[:120])
     p, w = m.plain_.predict({s: X.loc[120:, k].to_numpy() for s, k in m.sources_.items()})
     assert p.shape == (80,)
@@ -163,17 +177,20 @@ def test_missing_cells_and_constant_columns():
     assert np.isfinite(o.z).all()
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    (lambda X, y: (X[[c for c in X if "glcm" in c]], y), "one source only"),
-    (lambda X, y: (X, np.zeros(len(y))), "1 classes"),
-    (lambda X, y: (X, np.arange(len(y)) % 3), "3 classes"),
-    (lambda X, y: (X.iloc[:20], y[:20]), "any pattern"),
-    (lambda X, y: (X.assign(leak=3.0 - y), y), "outcome itself"),
-    (lambda X, y: (X.assign(patient=np.arange(len(y)) + 100), y), "identifier"),
-    (lambda X, y: (X, y[:-1]), "outcomes"),
-    (lambda X, y: (X, np.r_[np.ones(3), np.zeros(len(y) - 3)]), "smaller class"),
-    (lambda X, y: (X.assign(note="a"), y), "text"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda X, y: (X[[c for c in X if "glcm" in c]], y), "one source only"),
+        (lambda X, y: (X, np.zeros(len(y))), "1 classes"),
+        (lambda X, y: (X, np.arange(len(y)) % 3), "3 classes"),
+        (lambda X, y: (X.iloc[:20], y[:20]), "any pattern"),
+        (lambda X, y: (X.assign(leak=3.0 - y), y), "outcome itself"),
+        (lambda X, y: (X.assign(patient=np.arange(len(y)) + 100), y), "identifier"),
+        (lambda X, y: (X, y[:-1]), "outcomes"),
+        (lambda X, y: (X, np.r_[np.ones(3), np.zeros(len(y) - 3)]), "smaller class"),
+        (lambda X, y: (X.assign(note="a"), y), "text"),
+    ],
+)
 def test_bad_tables(change, words):
     X, y = change(*table(60))
     with pytest.raises(InputError, match=words):

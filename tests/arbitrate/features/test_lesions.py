@@ -1,4 +1,5 @@
-"""The lesions hold what they say: texture separates A alone, the encoder B alone; the gate follows the type."""
+"""The lesions hold what they say: texture separates A alone, the encoder B alone; the gate follows the
+type."""
 
 from __future__ import annotations
 
@@ -18,8 +19,9 @@ def test_texture_separates_one_type_only():
     found = {}
     for kind in (0, 1):
         at = cases.kind == kind
-        p = cross_val_predict(LogisticRegression(C=0.3, max_iter=1000), x[at], cases.y[at], cv=5,
-                              method="predict_proba")[:, 1]
+        p = cross_val_predict(
+            LogisticRegression(C=0.3, max_iter=1000), x[at], cases.y[at], cv=5, method="predict_proba"
+        )[:, 1]
         found[kind] = roc_auc_score(cases.y[at], p)
     assert found[0] > 0.8
     assert found[1] < 0.65

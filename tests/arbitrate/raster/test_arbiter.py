@@ -70,8 +70,10 @@ def test_no_data_is_never_a_value(arbiter, clear):
     np.testing.assert_array_equal(a.z, arbiter.arbitrate(clear.with_sources(optical=y)).z)
 
 
-@pytest.mark.parametrize(("name", "source", "floor"), [("cloud", "optical", 0.9), ("interference", "sar", 0.85),
-                                                        ("no-data as 0", "optical", 0.8)])
+@pytest.mark.parametrize(
+    ("name", "source", "floor"),
+    [("cloud", "optical", 0.9), ("interference", "sar", 0.85), ("no-data as 0", "optical", 0.8)],
+)
 def test_weight_leaves_planted_damage(arbiter, clear, name, source, floor):
     bad, masks = corrupt(clear, name, 0)
     a = arbiter.arbitrate(bad)
@@ -88,7 +90,9 @@ def test_fusion_beats_the_best_source(arbiter, clear):
 
 def test_shares_split_the_joint_weight(arbiter, clear):
     a = arbiter.arbitrate(clear)
-    np.testing.assert_allclose(a.share("optical") + a.share("sar") + a.weights[..., a.keys.index("null")], 1, atol=1e-6)
+    np.testing.assert_allclose(
+        a.share("optical") + a.share("sar") + a.weights[..., a.keys.index("null")], 1, atol=1e-6
+    )
 
 
 def test_saved_is_the_same(arbiter, clear, tmp_path):
@@ -99,7 +103,9 @@ def test_saved_is_the_same(arbiter, clear, tmp_path):
 
 def test_same_seed_same_answer(clear):
     train = landscape(64, seed=1)
-    one, two = (SourceArbiter(sources=("optical", "sar"), **FAST).fit(train).arbitrate(clear).z for _ in range(2))
+    one, two = (
+        SourceArbiter(sources=("optical", "sar"), **FAST).fit(train).arbitrate(clear).z for _ in range(2)
+    )
     np.testing.assert_array_equal(one, two)
 
 
@@ -108,11 +114,14 @@ def test_a_quantity_is_a_convex_mix():
     n = 900
     truth = rng.standard_normal(n)
     noise = np.where(rng.random((n, 2)) < 0.5, 0.2, 1.0)
-    data = {"a": (truth[:, None] + noise[:, :1] * rng.standard_normal((n, 3))),
-            "b": (truth[:, None] + noise[:, 1:] * rng.standard_normal((n, 2)))}
+    data = {
+        "a": (truth[:, None] + noise[:, :1] * rng.standard_normal((n, 3))),
+        "b": (truth[:, None] + noise[:, 1:] * rng.standard_normal((n, 2))),
+    }
     fast = FAST | {"block": 1, "gate_rows": 4000, "rows": 800}
-    m = SourceArbiter(sources=("a", "b"), **fast).fit(Scene({k: v[:600] for k, v in data.items()}, truth[:600]),
-                                                      groups=np.arange(600) // 5)
+    m = SourceArbiter(sources=("a", "b"), **fast).fit(
+        Scene({k: v[:600] for k, v in data.items()}, truth[:600]), groups=np.arange(600) // 5
+    )
     a = m.arbitrate(Scene({k: v[600:] for k, v in data.items()}))
     z = a.opinions[..., 0]
     assert (a.z[..., 0] <= z.max(-1) + 1e-9).all()
@@ -120,7 +129,8 @@ def test_a_quantity_is_a_convex_mix():
     assert np.corrcoef(a.z[:, 0, 0], truth[600:])[0, 1] > 0.7
 
 
-def test_box_is_a_loop(rng=np.random.default_rng(0)):
+def test_box_is_a_loop():
+    rng = np.random.default_rng(0)
     x = rng.standard_normal((7, 9))
     v = rng.random((7, 9)) < 0.7
     got = box(x, 5, v)
@@ -142,15 +152,18 @@ def test_planted_damage_stays_in_its_mask(clear):
     assert not plant(blocks, ("swap",), 0, fixed=("sar",), none=0.0)[1]["sar"].any()
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"sources": ("optical",)}, "one source only"),
-    ({"neighbourhood": 2}, "odd number"),
-    ({"date_reference": "lidar"}, "none of the sources"),
-    ({"sources": ("optical", "lidar")}, "no source 'lidar'"),
-    ({"kinds": ("earthquake",)}, "unknown planted kind"),
-    ({"folds": 99}, "need at least as many"),
-    ({"experts": "svm"}, "not known"),
-])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"sources": ("optical",)}, "one source only"),
+        ({"neighbourhood": 2}, "odd number"),
+        ({"date_reference": "lidar"}, "none of the sources"),
+        ({"sources": ("optical", "lidar")}, "no source 'lidar'"),
+        ({"kinds": ("earthquake",)}, "unknown planted kind"),
+        ({"folds": 99}, "need at least as many"),
+        ({"experts": "svm"}, "not known"),
+    ],
+)
 def test_bad_settings(change, words):
     with pytest.raises(InputError, match=words):
         SourceArbiter(**({"sources": ("optical", "sar")} | FAST | change)).fit(landscape(64, seed=0))
@@ -162,8 +175,9 @@ def test_bad_scenes(arbiter, clear):
     with pytest.raises(InputError, match="one class only"):
         SourceArbiter(**FAST).fit(Scene(clear.sources, np.zeros(clear.shape, int)))
     with pytest.raises(InputError, match="no-data"):
-        SourceArbiter(**FAST).fit(Scene({"optical": clear.sources["optical"] * np.nan, "sar": clear.sources["sar"]},
-                                        clear.labels))
+        SourceArbiter(**FAST).fit(
+            Scene({"optical": clear.sources["optical"] * np.nan, "sar": clear.sources["sar"]}, clear.labels)
+        )
     with pytest.raises(InputError, match="decibels"):
         arbiter.arbitrate(clear.with_sources(sar=10 ** (clear.sources["sar"] / 10)))
     with pytest.raises(InputError, match="one scale"):

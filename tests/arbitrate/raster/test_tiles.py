@@ -23,9 +23,18 @@ def write(folder, scene):
     paths = {}
     for name, x in scene.sources.items():
         paths[name] = folder / f"{name}.tif"
-        with rasterio.open(paths[name], "w", driver="GTiff", height=x.shape[2], width=x.shape[3], count=x.shape[1],
-                           dtype="float32", crs="EPSG:32633", nodata=-9999,
-                           transform=rasterio.transform.from_origin(3e5, 5e6, 10, 10)) as f:
+        with rasterio.open(
+            paths[name],
+            "w",
+            driver="GTiff",
+            height=x.shape[2],
+            width=x.shape[3],
+            count=x.shape[1],
+            dtype="float32",
+            crs="EPSG:32633",
+            nodata=-9999,
+            transform=rasterio.transform.from_origin(3e5, 5e6, 10, 10),
+        ) as f:
             f.write(np.where(np.isfinite(x[0]), x[0], -9999))
     return paths
 

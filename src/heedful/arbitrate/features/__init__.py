@@ -1,8 +1,8 @@
 """Handcrafted and learned features of one patient: whom to believe, and whether there is anything to tell.
 
-    >>> from heedful.arbitrate.features import sources_of
-    >>> sources_of(["CT_original_glcm_Contrast", "CT_original_glcm_Energy", "PET_original_shape_Sphericity"])
-    {'CT glcm': ['CT_original_glcm_Contrast', 'CT_original_glcm_Energy'], 'PET shape': ['PET_original_shape_Sphericity']}
+>>> from heedful.arbitrate.features import sources_of
+>>> sources_of(["CT_original_glcm_Contrast", "deep0", "deep1"])
+{'CT glcm': ['CT_original_glcm_Contrast'], 'deep': ['deep0', 'deep1']}
 """
 
 from __future__ import annotations
@@ -10,11 +10,31 @@ from __future__ import annotations
 from importlib import import_module
 
 _HOMES = {
-    "FeatureArbiter": "model", "FeatureAnswer": "model", "Signal": "null", "permutation_test": "null",
-    "sources_of": "tokens", "fit_plain": "plain", "lesions": "phantoms", "texture_features": "phantoms",
-    "Encoder": "encoder", "weights_of": "reading", "read": "reading",
+    "FeatureArbiter": "model",
+    "FeatureAnswer": "answer",
+    "Signal": "null",
+    "permutation_test": "null",
+    "sources_of": "tokens",
+    "fit_plain": "plain",
+    "lesions": "phantoms",
+    "texture_features": "phantoms",
+    "Encoder": "encoder",
+    "weights_of": "reading",
+    "read": "reading",
 }
-__all__ = sorted(_HOMES)
+__all__ = [
+    "Encoder",
+    "FeatureAnswer",
+    "FeatureArbiter",
+    "Signal",
+    "fit_plain",
+    "lesions",
+    "permutation_test",
+    "read",
+    "sources_of",
+    "texture_features",
+    "weights_of",
+]
 
 
 def __getattr__(name: str):

@@ -10,23 +10,34 @@ import typer
 
 from ...reading.story import Story
 
-HELP = "Handcrafted and learned features of patients: which source to believe, per patient, or that there is no signal."
+HELP = "Handcrafted and learned features: which source to believe, per patient, or that there is no signal."
 
 
 def run(
-    table: Annotated[Path, typer.Argument(help="CSV (plain or gzip): one row per patient, pyradiomics columns.")],
-    learned: Annotated[Path | None, typer.Option(help="CSV of learned features, same rows and order.")] = None,
+    table: Annotated[
+        Path, typer.Argument(help="CSV (plain or gzip): one row per patient, pyradiomics columns.")
+    ],
+    learned: Annotated[
+        Path | None, typer.Option(help="CSV of learned features, same rows and order.")
+    ] = None,
     target: Annotated[str | None, typer.Option(help="Outcome column (two values).")] = None,
     identifier: Annotated[str | None, typer.Option("--id", help="Patient column.")] = None,
-    context: Annotated[list[str] | None, typer.Option(help="Column that says what kind of patient this is.")] = None,
-    raise_: Annotated[list[str] | None, typer.Option("--gate", help="SOURCE=LOGWEIGHT raises or lowers one.")] = None,
+    context: Annotated[
+        list[str] | None, typer.Option(help="Column that says what kind of patient this is.")
+    ] = None,
+    raise_: Annotated[
+        list[str] | None, typer.Option("--gate", help="SOURCE=LOGWEIGHT raises or lowers one.")
+    ] = None,
     permutations: Annotated[int, typer.Option(help="Label permutations of the null.")] = 499,
-    out: Annotated[Path | None, typer.Option(help="CSV of each patient's held-out answer and weights.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="CSV of each patient's held-out answer and weights.")
+    ] = None,
     model: Annotated[Path | None, typer.Option(help="Where the fitted arbiter goes (.safetensors).")] = None,
     trust: Annotated[str, typer.Option(help="Test what the weights claim: none, quick or full.")] = "quick",
     seed: Annotated[int, typer.Option(help="Seed.")] = 0,
 ) -> Story:
-    """Fit and score by 5-fold cross-validation over patients, beside ridge and forest; then read the fit on all."""
+    """Fit and score by 5-fold cross-validation over patients, beside ridge and forest; then read the fit
+    on all."""
     import numpy as np
     import pandas as pd
     from sklearn.metrics import roc_auc_score
@@ -37,9 +48,10 @@ def run(
     from ...learn import progress
     from ...reading.story import Score
     from ...writing import write_atomic
+    from .answer import FOREST, JOINT
     from .claims import claims, sentence, signal_table
     from .demo import auroc_interval
-    from .model import FOREST, JOINT, FeatureArbiter
+    from .model import FeatureArbiter
     from .pictures import along_context, by_source, patient, sources
 
     context = list(context or [])
@@ -51,8 +63,11 @@ def run(
     if learned is not None:
         more = read_radiomics(learned).X
         if len(more) != len(t.X):
-            raise InputError(f"{len(more)} rows, the table has {len(t.X)} patients", path=learned,
-                             remedy="give one row per patient, in the table's order")
+            raise InputError(
+                f"{len(more)} rows, the table has {len(t.X)} patients",
+                path=learned,
+                remedy="give one row per patient, in the table's order",
+            )
     missing = int(t.X.isna().sum().sum())
     if missing:
         notes.append(f"{missing} empty cells were read as the column's middle")
@@ -65,7 +80,9 @@ def run(
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(t.X, t.y, t.groups)
     for train, test in progress(list(folds), "cross-validation"):
         cut = lambda f, i: None if f is None else f.iloc[i]  # noqa: E731
-        a = make(min(permutations, 99)).fit(t.X.iloc[train], t.y[train], t.groups[train], learned=cut(more, train))
+        a = make(min(permutations, 99)).fit(
+            t.X.iloc[train], t.y[train], t.groups[train], learned=cut(more, train)
+        )
         answer = a.arbitrate(t.X.iloc[test], learned=cut(more, test))
         rows["arbiter"][test], held[test] = answer.z, answer.weights
         for k in (JOINT, FOREST):
@@ -77,7 +94,9 @@ def run(
     if trust != "none" and signal:
         from ...trust import examine
 
-        verdicts = [examine(c, level=trust, seed=seed) for c in claims(arbiter, answer, list(map(str, t.groups)))]
+        verdicts = [
+            examine(c, level=trust, seed=seed) for c in claims(arbiter, answer, list(map(str, t.groups)))
+        ]
     outputs = []
     if out is not None:
         kept = pd.DataFrame({"patient": t.groups, "outcome": t.y, "held-out log-odds": rows["arbiter"]})
@@ -88,17 +107,33 @@ def run(
     pictures = [sources(arbiter)]
     if signal:
         pictures += [by_source(answer), patient(answer, 0, str(t.groups[0]))]
-        pictures += [along_context(arbiter, answer, t.X[c].to_numpy(), c) for c in context
-                     if arbiter.context_p_ is not None and arbiter.context_p_ <= 0.05]
+        pictures += [
+            along_context(arbiter, answer, t.X[c].to_numpy(), c)
+            for c in context
+            if arbiter.context_p_ is not None and arbiter.context_p_ <= 0.05
+        ]
     return Story(
-        study="features", title=f"Which features to believe: {Path(table).name}",
-        data=f"{len(t.y)} rows of {len(set(t.groups))} patients, {t.X.shape[1]} features in {len(arbiter.sources_)} "
-             f"sources, {int(t.y.sum())} with outcome {t.classes[1]!r}",
+        study="features",
+        title=f"Which features to believe: {Path(table).name}",
+        data=f"{len(t.y)} rows of {len(set(t.groups))} patients, {t.X.shape[1]} features in "
+        f"{len(arbiter.sources_)} sources, {int(t.y.sum())} with outcome {t.classes[1]!r}",
         headline=sentence(arbiter) + f" Held-out AUROC {auc['arbiter']:.2f}.",
-        scores=[Score("AUROC, 5-fold over patients", auc["arbiter"], auc[k], said,
-                      interval=auroc_interval(t.y, rows["arbiter"], rows[k], seed=seed))
-                for k, said in ((JOINT, "ridge on everything"), (FOREST, "random forest on everything"))],
-        verdicts=verdicts, pictures=pictures, tables={"sources": signal_table(arbiter)}, notes=notes, outputs=outputs)
+        scores=[
+            Score(
+                "AUROC, 5-fold over patients",
+                auc["arbiter"],
+                auc[k],
+                said,
+                interval=auroc_interval(t.y, rows["arbiter"], rows[k], seed=seed),
+            )
+            for k, said in ((JOINT, "ridge on everything"), (FOREST, "random forest on everything"))
+        ],
+        verdicts=verdicts,
+        pictures=pictures,
+        tables={"sources": signal_table(arbiter)},
+        notes=notes,
+        outputs=outputs,
+    )
 
 
 def _gates(texts: list[str]) -> dict[str, float]:
@@ -112,7 +147,9 @@ def _gates(texts: list[str]) -> dict[str, float]:
         except ValueError:
             sep = ""
         if not sep or not name:
-            raise InputError(f"--gate {text!r}: SOURCE=LOGWEIGHT was expected", remedy="for example 'MR shape=-1'")
+            raise InputError(
+                f"--gate {text!r}: SOURCE=LOGWEIGHT was expected", remedy="for example 'MR shape=-1'"
+            )
     return out
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from ...reading.story import Score, Story
 from .claims import sentence, signal_table
 from .encoder import Encoder
-from .phantoms import lesions, texture_features
 from .model import FeatureArbiter
+from .phantoms import lesions, texture_features
 from .pictures import along_context, by_source, patient, sources
 from .reading import weights_of
 
@@ -36,11 +36,15 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
     X = X.assign(type=cases.kind.astype(float))
     train = np.arange(n) < int(0.6 * n)
     test, y = ~train, cases.y
-    arbiter = FeatureArbiter(context=("type",), permutations=199, trees=100, seed=seed).fit(X[train], y[train])
+    arbiter = FeatureArbiter(context=("type",), permutations=199, trees=100, seed=seed).fit(
+        X[train], y[train]
+    )
     answer = arbiter.arbitrate(X[test])
     kind = cases.kind[test]
     told = np.abs(np.asarray(weights_of(arbiter, answer).rows(range(20))) - answer.weights[:20]).max()
-    texture = answer.weights[:, [i for i, k in enumerate(answer.keys) if "glcm" in k or k == "firstorder"]].sum(1)
+    texture = answer.weights[
+        :, [i for i, k in enumerate(answer.keys) if "glcm" in k or k == "firstorder"]
+    ].sum(1)
     forest = RandomForestClassifier(300, n_jobs=1, random_state=seed).fit(X[train], y[train])
     peer = forest.predict_proba(X[test])[:, 1]
     plain = FeatureArbiter(method="plain", context=("type",), seed=seed).fit(X[train], y[train])
@@ -48,32 +52,59 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
     w = plain.plain_.predict({s: X.loc[test, c].to_numpy() for s, c in plain.sources_.items()})[1]
     literal_texture = w[:, [i for i, s in enumerate(plain.sources_) if s != "learned"]].sum(1)
     shuffled = np.random.default_rng([seed, 5]).permutation(y[train])
-    silent = FeatureArbiter(context=("type",), permutations=199, nonlinear=False, seed=seed).fit(X[train], shuffled)
+    silent = FeatureArbiter(context=("type",), permutations=199, nonlinear=False, seed=seed).fit(
+        X[train], shuffled
+    )
     a, b = texture[kind == 0].mean(), texture[kind == 1].mean()
     return Story(
-        study="features", title="Handcrafted or learned features: whom to believe, per patient",
-        data=f"{n} seeded lesions of two types, 14 texture features and 8 features of a small encoder trained on 300 "
-             "other patients; type A differs in fine texture only, type B in arrangement only",
+        study="features",
+        title="Handcrafted or learned features: whom to believe, per patient",
+        data=f"{n} seeded lesions of two types, 14 texture features, 8 features of an encoder trained on 300 "
+        "other patients; type A differs in fine texture only, type B in arrangement only",
         headline=f"For type A the weight lies on texture ({a:.2f}), for type B on the learned features "
-                 f"({1 - b:.2f} off texture). {sentence(arbiter)}",
-        scores=[Score("AUROC", float(roc_auc_score(y[test], answer.z)), float(roc_auc_score(y[test], peer)),
-                      "random forest on everything", interval=auroc_interval(y[test], answer.z, peer, seed=seed)),
-                Score("AUROC", float(roc_auc_score(y[test], answer.z)), float(roc_auc_score(y[test], literal)),
-                      "one constant class query (plain)",
-                      interval=auroc_interval(y[test], answer.z, literal, seed=seed)),
-                Score("AUROC of the texture weight against the type",
-                      float(roc_auc_score(kind == 0, texture)), float(roc_auc_score(kind == 0, literal_texture)),
-                      "one constant class query (plain)")],
-        pictures=[sources(arbiter), by_source(answer), patient(answer, 0),
-                  along_context(arbiter, answer, kind.astype(float), "type (0 = A, 1 = B)")],
+        f"({1 - b:.2f} off texture). {sentence(arbiter)}",
+        scores=[
+            Score(
+                "AUROC",
+                float(roc_auc_score(y[test], answer.z)),
+                float(roc_auc_score(y[test], peer)),
+                "random forest on everything",
+                interval=auroc_interval(y[test], answer.z, peer, seed=seed),
+            ),
+            Score(
+                "AUROC",
+                float(roc_auc_score(y[test], answer.z)),
+                float(roc_auc_score(y[test], literal)),
+                "one constant class query (plain)",
+                interval=auroc_interval(y[test], answer.z, literal, seed=seed),
+            ),
+            Score(
+                "AUROC of the texture weight against the type",
+                float(roc_auc_score(kind == 0, texture)),
+                float(roc_auc_score(kind == 0, literal_texture)),
+                "one constant class query (plain)",
+            ),
+        ],
+        pictures=[
+            sources(arbiter),
+            by_source(answer),
+            patient(answer, 0),
+            along_context(arbiter, answer, kind.astype(float), "type (0 = A, 1 = B)"),
+        ],
         tables={"sources": signal_table(arbiter)},
-        notes=[f"the same labels shuffled: {sentence(silent)}",
-               f"every weight was rebuilt by heedful.Weights from query, key and prior: largest difference {told:.1e}",
-               "the encoder saw other patients only: features of patients it was trained on would know the outcome"])
+        notes=[
+            f"the same labels shuffled: {sentence(silent)}",
+            "every weight was rebuilt by heedful.Weights from query, key and prior: largest "
+            f"difference {told:.1e}",
+            "the encoder saw other patients only: features of patients it was trained on would know "
+            "the outcome",
+        ],
+    )
 
 
-def auroc_interval(y: np.ndarray, ours: np.ndarray, theirs: np.ndarray, *, seed: int = 0, draws: int = 500
-                   ) -> tuple[float, float]:
+def auroc_interval(
+    y: np.ndarray, ours: np.ndarray, theirs: np.ndarray, *, seed: int = 0, draws: int = 500
+) -> tuple[float, float]:
     """95 % interval of AUROC(ours) - AUROC(theirs), resampling patients, paired.
 
     Examples

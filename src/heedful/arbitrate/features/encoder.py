@@ -1,4 +1,5 @@
-"""A small image encoder: learned features from images and masks, trained on patients who are not in the study."""
+"""A small image encoder: learned features from images and masks, trained on patients who are not in the
+study."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ from ...errors import InputError
 class Encoder:
     """Three convolutions on images averaged over `shrink` x `shrink` pixels; `width` features per image.
 
-    Train it on patients who are not in the table that is analysed: features of the patients it was trained on know
-    their outcome.
+    Train it on patients who are not in the table that is analysed: features of the patients it was
+    trained on know their outcome.
 
     Parameters
     ----------
@@ -38,8 +39,10 @@ class Encoder:
 
         x = np.asarray(images, np.float32)
         if x.ndim != 3:
-            raise InputError(f"images have shape {x.shape}, (n, rows, columns) was expected",
-                             remedy="cut one slice or projection per patient")
+            raise InputError(
+                f"images have shape {x.shape}, (n, rows, columns) was expected",
+                remedy="cut one slice or projection per patient",
+            )
         if masks is not None:
             x = np.where(masks, x, 0.0).astype(np.float32)
         t = torch.from_numpy(x)[:, None]
@@ -54,8 +57,15 @@ class Encoder:
         self.centre, self.spread = float(x.mean()), float(x.std()) + 1e-6
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            self.body = nn.Sequential(nn.Conv2d(1, 12, 3, padding=1), nn.ReLU(), nn.Conv2d(12, 16, 3, padding=1),
-                                      nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(256, self.width))
+            self.body = nn.Sequential(
+                nn.Conv2d(1, 12, 3, padding=1),
+                nn.ReLU(),
+                nn.Conv2d(12, 16, 3, padding=1),
+                nn.ReLU(),
+                nn.AdaptiveAvgPool2d(4),
+                nn.Flatten(),
+                nn.Linear(256, self.width),
+            )
             self.head = nn.Linear(self.width, 1)
         target = torch.from_numpy(np.asarray(y, np.float32))
         weights = [*self.body.parameters(), *self.head.parameters()]

@@ -1,4 +1,5 @@
-"""A random forest over all sources as plain arrays: the nonlinear expert, out-of-bag, saved without pickle."""
+"""A random forest over all sources as plain arrays: the nonlinear expert, out-of-bag, saved without
+pickle."""
 
 from __future__ import annotations
 
@@ -47,13 +48,17 @@ def _logit(p: np.ndarray) -> np.ndarray:
     return np.log(p / (1 - p))
 
 
-def fit_forest(x: np.ndarray, y: np.ndarray, folds: np.ndarray, *, trees: int, seed: int, grouped: bool
-               ) -> tuple[Forest, np.ndarray]:
+def fit_forest(
+    x: np.ndarray, y: np.ndarray, folds: np.ndarray, *, trees: int, seed: int, grouped: bool
+) -> tuple[Forest, np.ndarray]:
     """A forest and its held-out log-odds: out of bag, or by folds where a patient has several rows."""
     from sklearn.ensemble import RandomForestClassifier
 
-    make = lambda **more: RandomForestClassifier(n_estimators=trees, min_samples_leaf=2, max_features="sqrt",  # noqa: E731
-                                                 random_state=seed, n_jobs=1, **more)
+    def make(**more):
+        return RandomForestClassifier(
+            trees, min_samples_leaf=2, max_features="sqrt", random_state=seed, n_jobs=1, **more
+        )
+
     model = make(oob_score=not grouped).fit(x, y)
     if grouped:
         p = np.empty(len(y))
@@ -74,6 +79,10 @@ def fit_forest(x: np.ndarray, y: np.ndarray, folds: np.ndarray, *, trees: int, s
         v = t.value[:, 0, :]
         parts["value"].append(v[:, 1] / v.sum(1))
         start += t.node_count
-    made = Forest(**{k: np.concatenate(v) for k, v in parts.items()}, roots=np.asarray(roots), slope=slope,
-                  offset=offset)
+    made = Forest(
+        **{k: np.concatenate(v) for k, v in parts.items()},
+        roots=np.asarray(roots),
+        slope=slope,
+        offset=offset,
+    )
     return made, slope * _logit(p) + offset

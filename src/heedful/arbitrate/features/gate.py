@@ -1,7 +1,9 @@
 """The gate over sources: a class query conditioned on context, one key per expert, a softmax.
 
-w_i = softmax(U phi(c_i) + g + b): phi is the context's basis with a leading one, a row of U an expert's key, g what
-the caller asks for (raise or lower a source), b the prior that favours the joint expert. Trained on held-out log-odds
+w_i = softmax(U phi(c_i) + g + b): phi is the context's basis with a leading one, a row of U an expert's
+key, g what
+the caller asks for (raise or lower a source), b the prior that favours the joint expert. Trained on
+held-out log-odds
 through the mix itself; the penalty draws it to the prior, so that a hundred patients do not invent a story.
 """
 
@@ -11,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
-
 
 
 @dataclass
@@ -28,8 +29,15 @@ class Gate:
         return e / e.sum(1, keepdims=True)
 
 
-def fit_gate(phi: np.ndarray, z: np.ndarray, y: np.ndarray, bias: np.ndarray, *, ridge: float = 2.0,
-             context_ridge: float = 0.3) -> Gate:
+def fit_gate(
+    phi: np.ndarray,
+    z: np.ndarray,
+    y: np.ndarray,
+    bias: np.ndarray,
+    *,
+    ridge: float = 2.0,
+    context_ridge: float = 0.3,
+) -> Gate:
     """Minimise the cross-entropy of sum_e w_e z_e, plus a penalty on U.
 
     Parameters
@@ -61,8 +69,16 @@ def log_loss(z: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.logaddexp(0, z) - y * z
 
 
-def context_test(phi: np.ndarray, z: np.ndarray, y: np.ndarray, bias: np.ndarray, folds: np.ndarray, *,
-                 permutations: int = 99, seed: int = 0) -> float:
+def context_test(
+    phi: np.ndarray,
+    z: np.ndarray,
+    y: np.ndarray,
+    bias: np.ndarray,
+    folds: np.ndarray,
+    *,
+    permutations: int = 99,
+    seed: int = 0,
+) -> float:
     """Does the context change whom to trust? p of its held-out gain against shuffled rows of context.
 
     Parameters

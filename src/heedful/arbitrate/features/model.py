@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,73 +11,30 @@ from sklearn.base import ClassifierMixin
 
 from ...errors import InputError
 from ...learn import Estimator
-from .forest import Forest, fit_forest
-from .gate import Gate, context_test, fit_gate, log_loss
-from .null import Signal, permutation_test
+from .answer import FOREST, JOINT, NULL, SPARSE, WHOLE, FeatureAnswer
+from .forest import fit_forest
+from .gate import context_test, fit_gate
+from .null import permutation_test
 from .ridge import Ridge, fit_ridge
-from .tokens import Context, RankGauss, check_sources, sources_of
-
-JOINT, FOREST, NULL = "joint", "forest", "null"
-
-
-@dataclass(frozen=True)
-class FeatureAnswer:
-    """The answer for some patients.
-
-    Attributes
-    ----------
-    z : array (n,)
-        Log-odds of the second class: the sum over keys of weight x opinion, exactly.
-    weights, opinions : arrays (n, E)
-    keys : tuple of str
-        The sources, then 'joint', 'forest' (where there is one) and 'null'.
-    by_source : array (n, S)
-        Each source's whole part: own weight x opinion, and its linear part of the joint ridge; centred on the
-        training mean.
-    phi : array (n, d)
-        The class query's basis of the context.
-    """
-
-    z: np.ndarray
-    weights: np.ndarray
-    opinions: np.ndarray
-    keys: tuple[str, ...]
-    by_source: np.ndarray
-    phi: np.ndarray
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        return tuple(k for k in self.keys if k not in (JOINT, FOREST, NULL))
-
-    @property
-    def proba(self) -> np.ndarray:
-        """P(second class), (n,)."""
-        return 1 / (1 + np.exp(-self.z))
-
-    def contributions(self) -> np.ndarray:
-        """weight x opinion (n, E): rows add up to z."""
-        return self.weights * self.opinions
-
-    def without(self, key: str) -> np.ndarray:
-        """z (n,) had a key been left out and the other weights kept their proportions."""
-        keep = np.array([k != key for k in self.keys])
-        w = self.weights * keep
-        return (w * self.opinions).sum(1) / np.maximum(w.sum(1), 1e-12)
+from .sparse import fit_sparse
+from .tokens import Context, RankGauss, check_sources, check_table, sources_of
 
 
 class FeatureArbiter(ClassifierMixin, Estimator):
     """One token per source of features, a class query that knows the context, and a gate with a null.
 
-    Every source (modality x filter x class of a pyradiomics table, or a frame of learned features) has a ridge
-    expert on normal scores; so has everything together, and a forest. Their calibrated held-out log-odds are mixed
-    by a softmax whose query is the patient's context; without context, or where permuting the context's rows does as
-    well, it is the same for all. Label permutations decide whether there is anything to tell.
+    Every source (modality x filter x class of a pyradiomics table, or a frame of learned features) has a
+    ridge expert on normal scores; so has everything together, beside a sparse expert (LASSO) and a forest.
+    Their calibrated held-out log-odds are mixed
+    by a softmax whose query is the patient's context; without context, or where permuting the context's
+    rows does as well, it is the same for all. Label permutations decide whether there is anything to tell.
 
     Parameters
     ----------
     sources : 'auto' or mapping of str to sequence of str
     context : sequence of str
-        Columns that say what kind of patient this is (tumour type, scanner, age); they may change the weights.
+        Columns that say what kind of patient this is (tumour type, scanner, age); they may change the
+        weights.
     gate : mapping of str to float, optional
         Log-weight added to a source: 1 raises, -1 lowers, -inf shuts.
     nonlinear : bool
@@ -101,11 +57,27 @@ class FeatureArbiter(ClassifierMixin, Estimator):
     (True, False)
     """
 
-    def __init__(self, *, sources: str | Mapping[str, Sequence[str]] = "auto", context: Sequence[str] = (),
-                 gate: Mapping[str, float] | None = None, nonlinear: bool = True, method: str = "refined",
-                 permutations: int = 499, folds: int = 10, trees: int = 300, seed: int = 0):
+    def __init__(
+        self,
+        *,
+        sources: str | Mapping[str, Sequence[str]] = "auto",
+        context: Sequence[str] = (),
+        gate: Mapping[str, float] | None = None,
+        nonlinear: bool = True,
+        method: str = "refined",
+        permutations: int = 499,
+        folds: int = 10,
+        trees: int = 200,
+        seed: int = 0,
+    ):
         self.sources, self.context, self.gate, self.nonlinear = sources, context, gate, nonlinear
-        self.method, self.permutations, self.folds, self.trees, self.seed = method, permutations, folds, trees, seed
+        self.method, self.permutations, self.folds, self.trees, self.seed = (
+            method,
+            permutations,
+            folds,
+            trees,
+            seed,
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -113,9 +85,17 @@ class FeatureArbiter(ClassifierMixin, Estimator):
         tags.input_tags.allow_nan = True
         return tags
 
-    # -- fitting ------------------------------------------------------------------------------------------------
-    def fit(self, X: pd.DataFrame, y: Sequence, groups: Sequence | None = None, *,
-            learned: pd.DataFrame | None = None, folds: Sequence[int] | None = None) -> FeatureArbiter:
+    # -- fitting
+    # ------------------------------------------------------------------------------------------------
+    def fit(
+        self,
+        X: pd.DataFrame,
+        y: Sequence,
+        groups: Sequence | None = None,
+        *,
+        learned: pd.DataFrame | None = None,
+        folds: Sequence[int] | None = None,
+    ) -> FeatureArbiter:
         """Fit on a table of patients.
 
         Parameters
@@ -135,18 +115,25 @@ class FeatureArbiter(ClassifierMixin, Estimator):
             raise InputError(f"{len(X)} patients and {len(y)} outcomes")
         self.classes_ = np.unique(y)
         if len(self.classes_) != 2:
-            raise InputError(f"the outcome has {len(self.classes_)} classes, two were expected",
-                             remedy="compare two classes at a time")
+            raise InputError(
+                f"the outcome has {len(self.classes_)} classes, two were expected",
+                remedy="compare two classes at a time",
+            )
         code = (y == self.classes_[1]).astype(float)
-        self._check_table(X, code)
+        check_table(X, code)
         context = list(self.context)
         features = [c for c in X.columns if c not in context]
-        named = sources_of(features) if isinstance(self.sources, str) else \
-            {k: list(v) for k, v in self.sources.items()}
+        named = (
+            sources_of(features)
+            if isinstance(self.sources, str)
+            else {k: list(v) for k, v in self.sources.items()}
+        )
         check_sources(X, named, context)
         if len(named) < 2:
-            raise InputError(f"one source only ({next(iter(named))!r}): there is nothing to arbitrate",
-                             remedy="give a second one, such as learned=, or use a classifier on its own")
+            raise InputError(
+                f"one source only ({next(iter(named))!r}): there is nothing to arbitrate",
+                remedy="give a second one, such as learned=, or use a classifier on its own",
+            )
         self.sources_ = named
         unit = None if groups is None or len(set(groups)) == len(code) else np.asarray(groups)
         fold = self._folds(code, unit, groups, folds)
@@ -162,17 +149,22 @@ class FeatureArbiter(ClassifierMixin, Estimator):
         tokens = {s: r(self._raw(X, self.sources_[s])) for s, r in self.ranks_.items()}
         everything = np.concatenate(list(tokens.values()), 1)
         names = list(tokens)
-        self.signal_ = permutation_test(tokens, y, fold, permutations=self.permutations, seed=self.seed,
-                                        groups=unit) if self.permutations else None
+        self.signal_ = (
+            permutation_test(tokens, y, fold, permutations=self.permutations, seed=self.seed, groups=unit)
+            if self.permutations
+            else None
+        )
         self.experts_: dict[str, Ridge] = {}
         z = {}
         for s in names:
             self.experts_[s], z[s] = fit_ridge(tokens[s], y, fold)
         self.experts_[JOINT], z[JOINT] = fit_ridge(everything, y, fold)
+        self.sparse_, z[SPARSE] = fit_sparse(self._all(X), y, fold)
         self.forest_ = None
         if self.nonlinear:
-            self.forest_, z[FOREST] = fit_forest(everything, y, fold, trees=self.trees, seed=self.seed,
-                                                 grouped=unit is not None)
+            self.forest_, z[FOREST] = fit_forest(
+                everything, y, fold, trees=self.trees, seed=self.seed, grouped=unit is not None
+            )
         self.prior_ = float(np.log(y.mean() / (1 - y.mean())))
         z[NULL] = np.full(len(y), self.prior_)
         self.keys_ = list(z)
@@ -187,9 +179,11 @@ class FeatureArbiter(ClassifierMixin, Estimator):
         return self
 
     def _fit_context(self, phi, z, tokens, y, fold, bias) -> None:
-        """Let the context speak, if it says more than its own shuffled rows; refit experts where they are used.
+        """Let the context speak, if it says more than its own shuffled rows; refit experts where they are
+        used.
 
-        Tested, and begun, among the sources alone: fitted on everybody, the joint expert hides what the context could
+        Tested, and begun, among the sources alone: fitted on everybody, the joint expert hides what the
+        context could
         tell until the sources' experts have been refitted to the patients they are believed on.
         """
         names = list(tokens)
@@ -208,20 +202,24 @@ class FeatureArbiter(ClassifierMixin, Estimator):
         self.gate_ = fit_gate(phi, np.stack([z[k] for k in self.keys_], 1), y, bias)
 
     def _bias(self, names: list[str]) -> np.ndarray:
-        """The prior over keys: the joint experts before single sources, which share one part; what was asked for."""
+        """The prior over keys: the joint experts before single sources, which share one part; what was
+        asked for."""
         asked = dict(self.gate or {})
         for s in asked:
             if s not in self.keys_:
-                raise InputError(f"gate names {s!r}, which is no source", remedy="one of " + ", ".join(self.keys_))
+                raise InputError(
+                    f"gate names {s!r}, which is no source", remedy="one of " + ", ".join(self.keys_)
+                )
         out = []
         for k in self.keys_:
-            base = {JOINT: 1.0, FOREST: 1.0, NULL: -1.5}.get(k, -np.log(len(names)))
+            base = 1.0 if k in WHOLE else -1.5 if k == NULL else -np.log(len(names))
             if self.signal_ is not None and k in names and not self.signal_.matters(k):
                 base -= 1.5
             out.append(max(base + asked.get(k, 0.0), -60.0))
         return np.array(out)
 
-    # -- tables -------------------------------------------------------------------------------------------------
+    # -- tables
+    # -------------------------------------------------------------------------------------------------
     def _frame(self, X, learned) -> pd.DataFrame:
         if not isinstance(X, pd.DataFrame):
             X = pd.DataFrame(np.asarray(X), columns=[f"x{i}" for i in range(np.shape(X)[1])])
@@ -229,7 +227,9 @@ class FeatureArbiter(ClassifierMixin, Estimator):
         if learned is not None:
             if len(learned) != len(X):
                 raise InputError(f"{len(X)} patients in the table, {len(learned)} with learned features")
-            more = pd.DataFrame(np.asarray(learned, float), columns=[f"learned{i}" for i in range(learned.shape[1])])
+            more = pd.DataFrame(
+                np.asarray(learned, float), columns=[f"learned{i}" for i in range(learned.shape[1])]
+            )
             X = X.join(more)
         return X
 
@@ -237,28 +237,14 @@ class FeatureArbiter(ClassifierMixin, Estimator):
         try:
             x = X[list(columns)].to_numpy(dtype=float)
         except (ValueError, TypeError) as error:
-            raise InputError(f"a column holds text ({error})", remedy="give numbers, or leave cells empty") from error
+            raise InputError(
+                f"a column holds text ({error})", remedy="give numbers, or leave cells empty"
+            ) from error
         return np.where(np.isfinite(x), x, np.nan)
 
-    def _check_table(self, X: pd.DataFrame, y: np.ndarray) -> None:
-        n, p = X.shape
-        if n < 30 and p > n:
-            raise InputError(f"{n} patients and {p} features: any pattern could be found",
-                             remedy="collect at least 30 patients, or choose a few features beforehand")
-        if min(y.sum(), (1 - y).sum()) < 5:
-            raise InputError(f"only {int(min(y.sum(), (1 - y).sum()))} patients in the smaller class, 5 are needed")
-        for c in X.columns:
-            v = X[c]
-            if not pd.api.types.is_numeric_dtype(v):
-                continue
-            v = v.to_numpy(dtype=float)
-            values = np.unique(v[np.isfinite(v)])
-            if len(values) == 2 and (np.array_equal(v == values[1], y == 1) or np.array_equal(v == values[0], y == 1)):
-                raise InputError("is the outcome itself", where=f"column {c!r}", remedy="take it out of the features")
-            if len(values) == n and n > 20 and np.array_equal(v, np.round(v)) and (
-                    np.all(np.diff(v) > 0) or np.array_equal(np.sort(v) - v.min(), np.arange(n))):
-                raise InputError("counts the rows: an identifier, no feature", where=f"column {c!r}",
-                                 remedy="take it out of the features, or give it as groups=")
+    def _all(self, X: pd.DataFrame) -> np.ndarray:
+        """Every source's columns side by side."""
+        return self._raw(X, [c for columns in self.sources_.values() for c in columns])
 
     def _folds(self, y, unit, groups, given) -> np.ndarray:
         if given is not None:
@@ -267,40 +253,55 @@ class FeatureArbiter(ClassifierMixin, Estimator):
                 pairs = pd.DataFrame({"g": np.asarray(groups), "f": given}).drop_duplicates()
                 twice = pairs["g"][pairs["g"].duplicated()]
                 if len(twice):
-                    raise InputError(f"the patient {twice.iloc[0]!r} is in two folds", remedy="split by patient")
+                    raise InputError(
+                        f"the patient {twice.iloc[0]!r} is in two folds", remedy="split by patient"
+                    )
             return given
         from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
         k = int(max(2, min(self.folds, y.sum(), (1 - y).sum())))
         maker = StratifiedKFold if unit is None else StratifiedGroupKFold
         out = np.zeros(len(y), int)
-        for f, (_, test) in enumerate(maker(k, shuffle=True, random_state=self.seed).split(np.zeros(len(y)), y, unit)):
+        for f, (_, test) in enumerate(
+            maker(k, shuffle=True, random_state=self.seed).split(np.zeros(len(y)), y, unit)
+        ):
             out[test] = f
         return out
 
-    # -- answers ------------------------------------------------------------------------------------------------
+    # -- answers
+    # ------------------------------------------------------------------------------------------------
     def arbitrate(self, X: pd.DataFrame, *, learned: pd.DataFrame | None = None) -> FeatureAnswer:
         """Weights, opinions and their exact mix for each patient."""
         if not hasattr(self, "gate_"):
-            raise InputError("this arbiter is not fitted", remedy="call fit first (method='plain' has predict only)")
+            raise InputError(
+                "this arbiter is not fitted", remedy="call fit first (method='plain' has predict only)"
+            )
         X = self._frame(X, learned)
         check_sources(X, self.sources_, list(self.context))
         tokens = {s: r(self._raw(X, self.sources_[s])) for s, r in self.ranks_.items()}
         everything = np.concatenate(list(tokens.values()), 1)
         z = {s: self.experts_[s].log_odds(t) for s, t in tokens.items()}
         z[JOINT] = self.experts_[JOINT].log_odds(everything)
+        raw = self._all(X)
+        z[SPARSE] = self.sparse_.log_odds(raw)
         if self.forest_ is not None:
             z[FOREST] = self.forest_.log_odds(everything)
         z[NULL] = np.full(len(X), self.prior_)
         opinions = np.stack([z[k] for k in self.keys_], 1)
         phi = self.context_map_(self._raw(X, list(self.context)))[:, : self.gate_.keys.shape[1]]
         w = self.gate_.weights(phi)
-        joint, part, at = self.experts_[JOINT], [], 0
+        joint, part, at, column = self.experts_[JOINT], [], 0, 0
+        few = self.sparse_.terms(raw)
         for i, (s, t) in enumerate(tokens.items()):
             own = w[:, i] * (opinions[:, i] - self.prior_)
             linear = joint.slope * (t @ joint.coef[at : at + t.shape[1]])
-            part.append(own + w[:, self.keys_.index(JOINT)] * linear)
-            at += t.shape[1]
+            width = len(self.sources_[s])
+            part.append(
+                own
+                + w[:, self.keys_.index(JOINT)] * linear
+                + w[:, self.keys_.index(SPARSE)] * few[:, column : column + width].sum(1)
+            )
+            at, column = at + t.shape[1], column + width
         return FeatureAnswer((w * opinions).sum(1), w, opinions, tuple(self.keys_), np.stack(part, 1), phi)
 
     def predict_proba(self, X: Any, *, learned: pd.DataFrame | None = None) -> np.ndarray:
@@ -316,7 +317,8 @@ class FeatureArbiter(ClassifierMixin, Estimator):
         """Classes (n,)."""
         return self.classes_[(self.predict_proba(X, learned=learned)[:, 1] > 0.5).astype(int)]
 
-    # -- keeping ------------------------------------------------------------------------------------------------
+    # -- keeping
+    # ------------------------------------------------------------------------------------------------
     def save(self, path):
         """Write the fitted arbiter into one safetensors file."""
         from .store import pack
@@ -331,4 +333,4 @@ class FeatureArbiter(ClassifierMixin, Estimator):
         return unpack(cls, path)
 
 
-__all__ = ["FeatureAnswer", "FeatureArbiter", "Forest", "Gate", "Signal", "log_loss"]
+__all__ = ["FeatureAnswer", "FeatureArbiter"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .ridge import held_out, smoothers
+from .ridge import held_out, rotate, smoothers
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,19 @@ def auroc_columns(score: np.ndarray, y: np.ndarray) -> np.ndarray:
     return ((rank * y).sum(0) - positive * (positive + 1) / 2) / (positive * (len(y) - positive))
 
 
-def permutation_test(x: Mapping[str, np.ndarray], y: np.ndarray, folds: np.ndarray, *, permutations: int = 499,
-                     seed: int = 0, groups: np.ndarray | None = None) -> Signal:
+def permutation_test(
+    x: Mapping[str, np.ndarray],
+    y: np.ndarray,
+    folds: np.ndarray,
+    *,
+    permutations: int = 499,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
+) -> Signal:
     """Does any source know the label better than it knows shuffled ones?
 
-    Every permutation repeats the whole procedure, choice of penalty included (the held-out smoothers are linear in
-    y). Rows of one patient keep one label.
+    Every permutation repeats the whole procedure, choice of penalty included (the held-out smoothers are
+    linear in y). Rows of one patient keep one label.
 
     Parameters
     ----------
@@ -76,10 +83,13 @@ def permutation_test(x: Mapping[str, np.ndarray], y: np.ndarray, folds: np.ndarr
         if tokens.shape[1] == 0:
             found[name] = np.full(permutations + 1, 0.5)
             continue
-        found[name] = auroc_columns(held_out(smoothers(tokens, folds), labels)[0], labels)
+        found[name] = auroc_columns(held_out(smoothers(rotate(tokens)[0], folds), labels)[0], labels)
     sources = list(x)
     top = np.stack([found[s][1:] for s in sources]).max(0)
     all_top = np.maximum(top, found["joint"][1:])
     p_of = lambda value, null: float((1 + (null >= value - 1e-12).sum()) / (1 + len(null)))  # noqa: E731
-    return Signal({s: float(v[0]) for s, v in found.items()}, {s: p_of(found[s][0], top) for s in sources},
-                  p_of(max(v[0] for v in found.values()), all_top))
+    return Signal(
+        {s: float(v[0]) for s, v in found.items()},
+        {s: p_of(found[s][0], top) for s in sources},
+        p_of(max(v[0] for v in found.values()), all_top),
+    )

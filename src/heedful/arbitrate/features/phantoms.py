@@ -1,9 +1,12 @@
-"""Seeded lesion images of which it is known what separates them: type A by fine texture, type B by arrangement.
+"""Seeded lesion images of which it is known what separates them: type A by fine texture, type B by
+arrangement.
 
-Type A: the two classes differ in how fine the grain is, at equal mean, variance and shape; averaged over 4 x 4 pixels
-the difference is gone, so that an encoder that works at that resolution cannot see it. Type B: a bright rim is open
-to the left or to the right; mean, histogram and co-occurrence in all directions are the same for both, so that no
-handcrafted feature here can tell them apart, and an encoder can.
+Type A: the two classes differ in how fine the grain is, at equal mean, variance and shape; averaged over
+4 x 4 pixels
+the difference is gone, so that an encoder that works at that resolution cannot see it. Type B: a bright
+rim is open
+to the left or to the right; mean, histogram and co-occurrence in all directions are the same for both, so
+that no handcrafted feature here can tell them apart, and an encoder can.
 """
 
 from __future__ import annotations
@@ -63,8 +66,11 @@ def lesions(n: int = 300, seed: int = 0, *, noise: float = 1.0) -> Lesions:
         side = rng.choice([-1, 1]) if kind[i] == 0 else (1 if y[i] else -1)
         angle = np.arctan2(yy, side * xx) + 0.7 * noise * rng.standard_normal()
         opening = np.abs(np.angle(np.exp(1j * angle))) < 0.9
-        image = image + 1.2 * rim * ~opening + 0.35 * noise * ndimage.gaussian_filter(
-            rng.standard_normal((SIDE, SIDE)), 4) * 10
+        image = (
+            image
+            + 1.2 * rim * ~opening
+            + 0.35 * noise * ndimage.gaussian_filter(rng.standard_normal((SIDE, SIDE)), 4) * 10
+        )
         images[i], masks[i] = np.where(mask, image, -2.0), mask
     return Lesions(images, masks, y, kind)
 
@@ -88,9 +94,12 @@ def texture_features(images: np.ndarray, masks: np.ndarray, levels: int = 8) -> 
         v = image[mask]
         low, high = np.quantile(v, [0.01, 0.99])
         q = np.clip(((image - low) / max(high - low, 1e-9) * levels).astype(int), 0, levels - 1)
-        row = {"original_firstorder_Mean": v.mean(), "original_firstorder_Variance": v.var(),
-               "original_firstorder_Skewness": float(((v - v.mean()) ** 3).mean() / v.std() ** 3),
-               "original_firstorder_Kurtosis": float(((v - v.mean()) ** 4).mean() / v.var() ** 2)}
+        row = {
+            "original_firstorder_Mean": v.mean(),
+            "original_firstorder_Variance": v.var(),
+            "original_firstorder_Skewness": float(((v - v.mean()) ** 3).mean() / v.std() ** 3),
+            "original_firstorder_Kurtosis": float(((v - v.mean()) ** 4).mean() / v.var() ** 2),
+        }
         for d in (1, 2):
             p = np.zeros((levels, levels))
             for dy, dx in ((0, d), (d, 0), (d, d), (d, -d)):
@@ -101,11 +110,13 @@ def texture_features(images: np.ndarray, masks: np.ndarray, levels: int = 8) -> 
             p = (p + p.T) / (2 * p.sum())
             i, j = np.mgrid[:levels, :levels]
             mean = (i * p).sum()
-            row |= {f"d{d}_original_glcm_Contrast": ((i - j) ** 2 * p).sum(),
-                    f"d{d}_original_glcm_InverseDifference": (p / (1 + np.abs(i - j))).sum(),
-                    f"d{d}_original_glcm_JointEnergy": (p**2).sum(),
-                    f"d{d}_original_glcm_JointEntropy": -(p * np.log2(p + 1e-12)).sum(),
-                    f"d{d}_original_glcm_Correlation": ((i - mean) * (j - mean) * p).sum()
-                    / max(((i - mean) ** 2 * p).sum(), 1e-12)}
+            row |= {
+                f"d{d}_original_glcm_Contrast": ((i - j) ** 2 * p).sum(),
+                f"d{d}_original_glcm_InverseDifference": (p / (1 + np.abs(i - j))).sum(),
+                f"d{d}_original_glcm_JointEnergy": (p**2).sum(),
+                f"d{d}_original_glcm_JointEntropy": -(p * np.log2(p + 1e-12)).sum(),
+                f"d{d}_original_glcm_Correlation": ((i - mean) * (j - mean) * p).sum()
+                / max(((i - mean) ** 2 * p).sum(), 1e-12),
+            }
         rows.append(row)
     return pd.DataFrame(rows)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ...reading import pictures as pic
+from .answer import FeatureAnswer
 from .claims import signal_table
-from .model import FeatureAnswer, FeatureArbiter
+from .model import FeatureArbiter
 
 
 def sources(arbiter: FeatureArbiter) -> pic.Table:
@@ -18,9 +19,15 @@ def patient(answer: FeatureAnswer, i: int, name: str = "") -> pic.Waterfall:
     """One patient: weight x log-odds of every key; they add up to the answer exactly."""
     parts = answer.contributions()[i]
     order = np.argsort(-np.abs(parts))
-    return pic.Waterfall(f"Patient {name or i}", [f"{answer.keys[k]} (weight {answer.weights[i, k]:.2f})" for k in order],
-                         parts[order], start=0.0, end_label="log-odds", unit="log-odds",
-                         caption="weight x opinion of each key")
+    return pic.Waterfall(
+        f"Patient {name or i}",
+        [f"{answer.keys[k]} (weight {answer.weights[i, k]:.2f})" for k in order],
+        parts[order],
+        start=0.0,
+        end_label="log-odds",
+        unit="log-odds",
+        caption="weight x opinion of each key",
+    )
 
 
 def by_source(answer: FeatureAnswer) -> pic.Bars:
@@ -28,15 +35,27 @@ def by_source(answer: FeatureAnswer) -> pic.Bars:
     size = np.abs(answer.by_source).mean(0)
     order = np.argsort(-size)
     weights = np.array([answer.weights[:, answer.keys.index(answer.sources[k])].mean() for k in order])
-    return pic.Bars("How much each source moves the answers", [answer.sources[k] for k in order], size[order],
-                    weights=weights, unit="log-odds, mean absolute",
-                    caption="the bar is the source's own part and its linear part of the joint expert; the weight "
-                            "beside it is its own key's")
+    return pic.Bars(
+        "How much each source moves the answers",
+        [answer.sources[k] for k in order],
+        size[order],
+        weights=weights,
+        unit="log-odds, mean absolute",
+        caption="the bar is the source's own part and its linear part of the joint expert; the weight "
+        "beside it is its own key's",
+    )
 
 
-def along_context(arbiter: FeatureArbiter, answer: FeatureAnswer, values: np.ndarray, name: str) -> pic.Curves:
+def along_context(
+    arbiter: FeatureArbiter, answer: FeatureAnswer, values: np.ndarray, name: str
+) -> pic.Curves:
     """Weights along a context column."""
     order = np.argsort(values, kind="stable")
     shown = [k for i, k in enumerate(answer.keys) if answer.weights[:, i].max() > 0.05]
-    return pic.Curves(f"Whom the class query believes, along {name}", values[order],
-                      {k: answer.weights[order, answer.keys.index(k)] for k in shown}, x_label=name, y_label="weight")
+    return pic.Curves(
+        f"Whom the class query believes, along {name}",
+        values[order],
+        {k: answer.weights[order, answer.keys.index(k)] for k in shown},
+        x_label=name,
+        y_label="weight",
+    )

@@ -1,6 +1,7 @@
 """The literal idea: every source a token, one constant class query, one softmax; kept to be looked at.
 
-The class query is one learned vector: with source tokens as keys the weights can only follow a token's own content,
+The class query is one learned vector: with source tokens as keys the weights can only follow a token's
+own content,
 not "for this kind of tumour trust texture", unless the kind is written in the tokens themselves.
 """
 
@@ -25,7 +26,9 @@ class PlainAttention:
 
     def tokens(self, x: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """Whitened principal components of each source."""
-        return [((self.ranks[s](v) - self.axes[s][0]) @ self.axes[s][1]).astype(np.float32) for s, v in x.items()]
+        return [
+            ((self.ranks[s](v) - self.axes[s][0]) @ self.axes[s][1]).astype(np.float32) for s, v in x.items()
+        ]
 
     def predict(self, x: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """P(second class) (n,) and weights (n, S)."""
@@ -36,8 +39,15 @@ class PlainAttention:
         return 1 / (1 + np.exp(-z.double().numpy())), w.numpy()
 
 
-def fit_plain(x: Mapping[str, np.ndarray], y: np.ndarray, *, dimensions: int = 8, width: int = 16, seed: int = 0,
-              steps: int = 300) -> PlainAttention:
+def fit_plain(
+    x: Mapping[str, np.ndarray],
+    y: np.ndarray,
+    *,
+    dimensions: int = 8,
+    width: int = 16,
+    seed: int = 0,
+    steps: int = 300,
+) -> PlainAttention:
     """Train on raw features of each source (n, p_s) and y (n,)."""
     import torch
     from torch import nn

@@ -9,17 +9,25 @@ import numpy as np
 import pandas as pd
 
 from ...attention import EffectiveKeys, Entropy, Gate, TopK, Weights
-from .model import FeatureAnswer, FeatureArbiter
+from .answer import FeatureAnswer
+from .model import FeatureArbiter
 
 
 def weights_of(arbiter: FeatureArbiter, answer: FeatureAnswer) -> Weights:
-    """Patients x keys: query = the context's basis, key = what the gate learned, prior = its bias; float64."""
+    """Patients x keys: query = the context's basis, key = what the gate learned, prior = its bias;
+    float64."""
     g = arbiter.gate_
-    return Weights(np.asarray(answer.phi, np.float64), np.asarray(g.keys, np.float64),
-                   [Gate(np.asarray(g.bias, np.float64))], scale=1.0)
+    return Weights(
+        np.asarray(answer.phi, np.float64),
+        np.asarray(g.keys, np.float64),
+        [Gate(np.asarray(g.bias, np.float64))],
+        scale=1.0,
+    )
 
 
-def read(arbiter: FeatureArbiter, X: pd.DataFrame, patients: Sequence[str] | None = None) -> tuple[Any, FeatureAnswer]:
+def read(
+    arbiter: FeatureArbiter, X: pd.DataFrame, patients: Sequence[str] | None = None
+) -> tuple[Any, FeatureAnswer]:
     """A labelled reading, with the answer.
 
     Returns

@@ -1,8 +1,8 @@
 """A source's expert: ridge on normal scores, with held-out opinions in closed form, calibrated to log-odds.
 
 For a ridge fit the held-out prediction of a whole fold F needs no refit: with H the hat matrix (unpenalised
-intercept, penalty lambda), y_F - yhat_F(-F) = (I - H_FF)^-1 (y - H y)_F. It is linear in y, so that a thousand
-label permutations, each with its own choice of lambda, cost a few matrix products.
+intercept, penalty lambda), y_F - yhat_F(-F) = (I - H_FF)^-1 (y - H y)_F. It is linear in y, so that a
+thousand label permutations, each with its own choice of lambda, cost a few matrix products.
 """
 
 from __future__ import annotations
@@ -78,8 +78,25 @@ def _scale(x: np.ndarray) -> float:
     return float(((x - x.mean(0)) ** 2).sum() / max(min(x.shape), 1)) or 1.0
 
 
+def rotate(x: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Wide tokens (n, p > n) as their n principal scores, with the axes (r, p): the same ridge fit, cheaper.
+
+    >>> x = np.random.default_rng(0).standard_normal((9, 40)); s, axes = rotate(x)
+    >>> bool(np.allclose(s @ axes, x - x.mean(0)))
+    True
+    """
+    if x.shape[1] <= len(x):
+        return x, None
+    centred = x - x.mean(0)
+    values, vectors = np.linalg.eigh(centred @ centred.T)
+    keep = values > 1e-10 * values[-1]
+    root = np.sqrt(values[keep])
+    return vectors[:, keep] * root, (vectors[:, keep] / root).T @ centred
+
+
 def held_out(m: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Best penalty's held-out scores for each column of y (n, B): (n, B), and the index of the penalty (B,)."""
+    """Best penalty's held-out scores for each column of y (n, B): (n, B), and the index of the penalty
+    (B,)."""
     y = y if y.ndim == 2 else y[:, None]
     scores = m @ y  # (L, n, B)
     best = ((scores - y) ** 2).mean(1).argmin(0)
@@ -102,9 +119,11 @@ def calibrate(score: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None
     return float(best[0] / sd), float(best[1] - best[0] * score.mean() / sd)
 
 
-def fit_ridge(x: np.ndarray, y: np.ndarray, folds: np.ndarray, weight: np.ndarray | None = None
-              ) -> tuple[Ridge, np.ndarray]:
+def fit_ridge(
+    x: np.ndarray, y: np.ndarray, folds: np.ndarray, weight: np.ndarray | None = None
+) -> tuple[Ridge, np.ndarray]:
     """An expert and its held-out log-odds (n,)."""
+    wide_mean, (x, axes) = x.mean(0), rotate(x)
     m = smoothers(x, folds, weight)
     w = np.ones(len(x)) if weight is None else weight / weight.mean()
     scores = m @ y
@@ -115,5 +134,9 @@ def fit_ridge(x: np.ndarray, y: np.ndarray, folds: np.ndarray, weight: np.ndarra
     root = np.sqrt(w)[:, None]
     u, s, vt = np.linalg.svd((x - mean) * root, full_matrices=False)
     coef = vt.T @ ((s / (s**2 + lam)) * (u.T @ ((y - centre) * root[:, 0])))
-    made = Ridge(coef, float(centre - mean @ coef), slope, offset, float(PENALTIES[best]))
+    intercept = float(centre - mean @ coef)
+    if axes is not None:  # back to the columns themselves
+        coef = coef @ axes
+        intercept -= float(wide_mean @ coef)
+    made = Ridge(coef, intercept, slope, offset, float(PENALTIES[best]))
     return made, slope * scores[best] + offset

@@ -14,6 +14,7 @@ from .forest import Forest
 from .gate import Gate
 from .null import Signal
 from .ridge import Ridge
+from .sparse import Sparse
 from .tokens import Context, RankGauss
 
 
@@ -43,18 +44,34 @@ def pack(a: Any) -> _Kept:
     kept = _Kept()
     parameters = a.get_params(deep=False)
     parameters["context"] = list(a.context)
-    parameters["sources"] = a.sources if isinstance(a.sources, str) else {k: list(v) for k, v in a.sources.items()}
+    parameters["sources"] = (
+        a.sources if isinstance(a.sources, str) else {k: list(v) for k, v in a.sources.items()}
+    )
     parameters["gate"] = None if a.gate is None else {k: float(v) for k, v in a.gate.items()}
     kept.state_ = {
-        "parameters": parameters, "classes": np.asarray(a.classes_).tolist(), "sources": a.sources_,
-        "ranks": {s: {"sorted": np.nan_to_num(r.sorted, nan=0.0), "count": r.count, "live": r.live, "n": r.n}
-                  for s, r in a.ranks_.items()},
+        "parameters": parameters,
+        "classes": np.asarray(a.classes_).tolist(),
+        "sources": a.sources_,
+        "ranks": {
+            s: {"sorted": np.nan_to_num(r.sorted, nan=0.0), "count": r.count, "live": r.live, "n": r.n}
+            for s, r in a.ranks_.items()
+        },
         "experts": {s: _plain(e) for s, e in a.experts_.items()},
-        "forest": None if a.forest_ is None else _plain(a.forest_), "prior": a.prior_, "keys": a.keys_,
-        "gate": _plain(a.gate_), "context_p": a.context_p_, "features": a.n_features_in_,
+        "sparse": _plain(a.sparse_)
+        | {"spread": np.where(np.isfinite(a.sparse_.spread), a.sparse_.spread, 0.0)},
+        "forest": None if a.forest_ is None else _plain(a.forest_),
+        "prior": a.prior_,
+        "keys": a.keys_,
+        "gate": _plain(a.gate_),
+        "context_p": a.context_p_,
+        "features": a.n_features_in_,
         "signal": None if a.signal_ is None else _plain(a.signal_),
-        "context": {"median": a.context_map_.median, "spread": a.context_map_.spread,
-                    "binary": a.context_map_.binary, "knots": list(a.context_map_.knots)},
+        "context": {
+            "median": a.context_map_.median,
+            "spread": a.context_map_.spread,
+            "binary": a.context_map_.binary,
+            "knots": list(a.context_map_.knots),
+        },
     }
     return kept
 
@@ -69,15 +86,26 @@ def unpack(cls: type, path: str | Path) -> Any:
         a.ranks_ = {}
         for name, r in s["ranks"].items():
             made = RankGauss()
-            made.sorted, made.count, made.live, made.n = r["sorted"], r["count"], r["live"].astype(bool), r["n"]
+            made.sorted, made.count, made.live, made.n = (
+                r["sorted"],
+                r["count"],
+                r["live"].astype(bool),
+                r["n"],
+            )
             a.ranks_[name] = made
         a.experts_ = {k: Ridge(**e) for k, e in s["experts"].items()}
+        few = s["sparse"]
+        a.sparse_ = Sparse(**few | {"spread": np.where(few["spread"] > 0, few["spread"], np.inf)})
         a.forest_ = None if s["forest"] is None else Forest(**s["forest"])
         a.gate_, a.context_p_, a.n_features_in_ = Gate(**s["gate"]), s["context_p"], s["features"]
         a.signal_ = None if s["signal"] is None else Signal(**s["signal"])
         c = Context()
-        c.median, c.spread, c.binary, c.knots = (s["context"][k] for k in ("median", "spread", "binary", "knots"))
+        c.median, c.spread, c.binary, c.knots = (
+            s["context"][k] for k in ("median", "spread", "binary", "knots")
+        )
         a.context_map_ = c
         return a
     except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"does not hold a whole feature arbiter ({error})", path=path, remedy="fit again") from error
+        raise InputError(
+            f"does not hold a whole feature arbiter ({error})", path=path, remedy="fit again"
+        ) from error

@@ -19,8 +19,8 @@ def sources_of(columns: Sequence[str], *, most: int = MANY, learned: str = "lear
     """Columns grouped into named sources, by the finest level that gives at most `most`.
 
     Levels: modality x filter x class, modality x filter family x class, modality x family x kind (shape,
-    intensity, texture), modality x kind, kind. Columns that are no pyradiomics names form a source by their prefix
-    up to the first underscore or digit where at least two share it, else 'other'.
+    intensity, texture), modality x kind, kind. Columns that are no pyradiomics names form a source by
+    their prefix up to the first underscore or digit where at least two share it, else 'other'.
 
     Parameters
     ----------
@@ -32,8 +32,8 @@ def sources_of(columns: Sequence[str], *, most: int = MANY, learned: str = "lear
 
     Examples
     --------
-    >>> sources_of(["CT_original_glcm_Contrast", "CT_original_shape_Sphericity", "deep0", "deep1"])
-    {'CT glcm': ['CT_original_glcm_Contrast'], 'CT shape': ['CT_original_shape_Sphericity'], 'deep': ['deep0', 'deep1']}
+    >>> sources_of(["CT_original_glcm_Contrast", "deep0", "deep1"])
+    {'CT glcm': ['CT_original_glcm_Contrast'], 'deep': ['deep0', 'deep1']}
     """
     parsed = {c: parse_column(c) for c in columns}
     rest: dict[str, list[str]] = defaultdict(list)
@@ -46,8 +46,13 @@ def sources_of(columns: Sequence[str], *, most: int = MANY, learned: str = "lear
     known = [f for f in parsed.values() if f is not None]
     if not known:
         return others
-    levels = (lambda f: (f.modality, f.filter, f.klass), lambda f: (f.modality, f.family, f.klass),
-              lambda f: (f.modality, f.family, f.kind), lambda f: (f.modality, f.kind), lambda f: (f.kind,))
+    levels = (
+        lambda f: (f.modality, f.filter, f.klass),
+        lambda f: (f.modality, f.family, f.klass),
+        lambda f: (f.modality, f.family, f.kind),
+        lambda f: (f.modality, f.kind),
+        lambda f: (f.kind,),
+    )
     for level in levels:
         groups: dict[str, list[str]] = {}
         for f in known:
@@ -78,6 +83,43 @@ def check_sources(X: pd.DataFrame, sources: Mapping[str, Sequence[str]], context
             raise InputError(f"there is no context column {c!r}")
 
 
+def check_table(X: pd.DataFrame, y: np.ndarray) -> None:
+    """Refuse what cannot be learned from: few patients, the outcome or an identifier among the features."""
+    n, p = X.shape
+    if n < 30 and p > n:
+        raise InputError(
+            f"{n} patients and {p} features: any pattern could be found",
+            remedy="collect at least 30 patients, or choose a few features beforehand",
+        )
+    if min(y.sum(), (1 - y).sum()) < 5:
+        raise InputError(
+            f"only {int(min(y.sum(), (1 - y).sum()))} patients in the smaller class, 5 are needed"
+        )
+    for c in X.columns:
+        v = X[c]
+        if not pd.api.types.is_numeric_dtype(v):
+            continue
+        v = v.to_numpy(dtype=float)
+        values = np.unique(v[np.isfinite(v)])
+        if len(values) == 2 and (
+            np.array_equal(v == values[1], y == 1) or np.array_equal(v == values[0], y == 1)
+        ):
+            raise InputError(
+                "is the outcome itself", where=f"column {c!r}", remedy="take it out of the features"
+            )
+        if (
+            len(values) == n
+            and n > 20
+            and np.array_equal(v, np.round(v))
+            and (np.all(np.diff(v) > 0) or np.array_equal(np.sort(v) - v.min(), np.arange(n)))
+        ):
+            raise InputError(
+                "counts the rows: an identifier, no feature",
+                where=f"column {c!r}",
+                remedy="take it out of the features, or give it as groups=",
+            )
+
+
 class RankGauss:
     """Each column to normal scores by its training ranks; missing cells to 0, and counted.
 
@@ -93,7 +135,9 @@ class RankGauss:
         n = len(x)
         self.sorted = np.sort(x, axis=0)  # NaN last
         self.count = np.isfinite(x).sum(0)
-        self.live = np.array([len(np.unique(c[:k])) > 1 for c, k in zip(self.sorted.T, self.count, strict=True)])
+        self.live = np.array(
+            [len(np.unique(c[:k])) > 1 for c, k in zip(self.sorted.T, self.count, strict=True)]
+        )
         self.n = n
         return self
 
@@ -109,7 +153,8 @@ class RankGauss:
 
 
 class Context:
-    """Context columns as a query basis: constant, linear part, hinges at three quantiles; categories one by one."""
+    """Context columns as a query basis: constant, linear part, hinges at three quantiles; categories one
+    by one."""
 
     def __init__(self, knots: Sequence[float] = (0.25, 0.5, 0.75)):
         self.quantiles = tuple(knots)

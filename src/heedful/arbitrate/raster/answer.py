@@ -94,8 +94,10 @@ class Arbitration:
         and phi_a + phi_b = z_ab - z_0. The joint weight is shared by the size of these.
         """
         if len(self.valid) != 2:
-            raise InputError("the joint expert's opinion is split between two sources only",
-                             remedy="read `weights` and `admitted` instead")
+            raise InputError(
+                "the joint expert's opinion is split between two sources only",
+                remedy="read `weights` and `admitted` instead",
+            )
         a, b = (source, next(s for s in self.valid if s != source))
         z = {k: self.opinions[..., i, :] for i, k in enumerate(self.keys)}
         phi = {s: 0.5 * np.abs((z[JOINT] - z[t]) + (z[s] - z[NULL])).sum(-1) for s, t in ((a, b), (b, a))}

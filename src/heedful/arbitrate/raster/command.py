@@ -12,8 +12,12 @@ from ...reading.story import Story
 
 HELP = "Optical, radar and other sources of one place: whom to believe, per pixel."
 
-Sources = Annotated[list[str], typer.Option("--source", "-s", help="NAME=FILE, twice or more: optical=s2.tif sar=s1.tif")]
-Reproject = Annotated[bool, typer.Option("--reproject", help="Resample every source onto the first one's grid.")]
+Sources = Annotated[
+    list[str], typer.Option("--source", "-s", help="NAME=FILE, twice or more: optical=s2.tif sar=s1.tif")
+]
+Reproject = Annotated[
+    bool, typer.Option("--reproject", help="Resample every source onto the first one's grid.")
+]
 Trust = Annotated[str, typer.Option(help="Test what the weights claim: none, quick or full.")]
 
 
@@ -24,7 +28,9 @@ def _named(sources: list[str]) -> dict[str, Path]:
     for text in sources:
         name, sep, path = text.partition("=")
         if not sep or not name or not path:
-            raise InputError(f"--source {text!r}: NAME=FILE was expected", remedy="for example optical=scene_s2.tif")
+            raise InputError(
+                f"--source {text!r}: NAME=FILE was expected", remedy="for example optical=scene_s2.tif"
+            )
         if name in out:
             raise InputError(f"the source {name!r} was named twice", remedy="put its bands into one file")
         out[name] = Path(path)
@@ -48,8 +54,11 @@ def _scene(sources: list[str], reproject: bool, labels: Path | None = None):
             if (how := grid.differs(r.grid)) is not None:
                 from ...errors import InputError
 
-                raise InputError(f"the labels are not on the grid of the sources: {how}", path=labels,
-                                 remedy="reproject them first (nearest neighbour keeps classes whole)")
+                raise InputError(
+                    f"the labels are not on the grid of the sources: {how}",
+                    path=labels,
+                    remedy="reproject them first (nearest neighbour keeps classes whole)",
+                )
             y = r.read()[0]
         if np.all(np.isnan(y) | (y == np.round(y))) and len(np.unique(y[np.isfinite(y)])) <= 64:
             y = np.where(np.isfinite(y), y, -1).astype(int)
@@ -64,16 +73,22 @@ def _holes(scene) -> list[str]:
         share = float((~np.isfinite(x).all(1)).mean())
         zero = float((x == 0).all(1).mean())
         if share:
-            notes.append(f"{name}: {share:.1%} of pixels have no data; no expert that reads them has weight there")
+            notes.append(
+                f"{name}: {share:.1%} of pixels have no data; no expert that reads them has weight there"
+            )
         if zero > 0.001:
-            notes.append(f"{name}: {zero:.1%} of pixels are exactly 0 in every band and no-data is not declared for "
-                         "them; they were read as values (declare it: gdal_edit.py -a_nodata 0)")
+            notes.append(
+                f"{name}: {zero:.1%} of pixels are exactly 0 in every band and no-data is not declared for "
+                "them; they were read as values (declare it: gdal_edit.py -a_nodata 0)"
+            )
     return notes
 
 
 def fit(
     sources: Sources,
-    labels: Annotated[Path, typer.Option(help="Raster of class codes (negative = unlabelled) or of a quantity.")],
+    labels: Annotated[
+        Path, typer.Option(help="Raster of class codes (negative = unlabelled) or of a quantity.")
+    ],
     out: Annotated[Path, typer.Option(help="Where the fitted arbiter goes (.safetensors).")],
     reference: Annotated[str | None, typer.Option(help="Source whose date the answer is for.")] = None,
     neighbourhood: Annotated[int, typer.Option(help="Window side, pixels (odd).")] = 3,
@@ -94,16 +109,29 @@ def fit(
     edge = int(h * 0.75)
     train = scene.window(slice(0, edge), slice(0, w))
     held = scene.window(slice(edge, h), slice(0, w))
-    arbiter = SourceArbiter(sources=scene.names, date_reference=reference, neighbourhood=neighbourhood, block=block,
-                            trees=trees, seed=seed).fit(train)
+    arbiter = SourceArbiter(
+        sources=scene.names,
+        date_reference=reference,
+        neighbourhood=neighbourhood,
+        block=block,
+        trees=trees,
+        seed=seed,
+    ).fit(train)
     arbiter.save(out)
     frame = stress(arbiter, Scene(held.sources, held.labels), corruptions=None, seed=seed)
-    story = _stress_story(frame, scene, [*notes, *_holes(scene), f"fitted on rows 0-{edge}, scored on {edge}-{h}"],
-                          "An arbiter was fitted")
+    story = _stress_story(
+        frame,
+        scene,
+        [*notes, *_holes(scene), f"fitted on rows 0-{edge}, scored on {edge}-{h}"],
+        "An arbiter was fitted",
+    )
     story.outputs = [Path(out)]
     codes = np.unique(scene.labels)
-    story.notes = [*story.notes, f"labels: {len(codes[codes >= 0])} codes"] if arbiter.classes_ is not None \
+    story.notes = (
+        [*story.notes, f"labels: {len(codes[codes >= 0])} codes"]
+        if arbiter.classes_ is not None
         else story.notes
+    )
     return story
 
 
@@ -129,10 +157,13 @@ def predict(
     with RasterStack(_named(sources), reproject=reproject) as stack:
         path, summary = predict_files(arbiter, stack, out, tile=tile)
         g = stack.grid
-        rows, columns = (slice(max((n - 512) // 2, 0), max((n - 512) // 2, 0) + min(n, 512))
-                         for n in (g.height, g.width))
+        rows, columns = (
+            slice(max((n - 512) // 2, 0), max((n - 512) // 2, 0) + min(n, 512)) for n in (g.height, g.width)
+        )
         scene = Scene(stack.read(rows, columns), None, stack.bands())
-        notes = [f"resampled onto the first grid (bilinear): {', '.join(stack.reprojected)}"] * bool(stack.reprojected)
+        notes = [f"resampled onto the first grid (bilinear): {', '.join(stack.reprojected)}"] * bool(
+            stack.reprojected
+        )
     answer = arbiter.arbitrate(scene, rate=summary["rate"], keep=True)
     weight = {k[7:]: v for k, v in summary["mean"].items() if k.startswith("weight ")}
     first = max(weight, key=weight.get)
@@ -143,19 +174,29 @@ def predict(
 
         verdicts = [examine(c, level=trust, seed=seed) for c in claims(arbiter, scene, answer, seed=seed)]
     notes += _holes(scene)
-    notes += [f"{s}: {r:.1%} of the scene looks like another date or place" for s, r in summary["rate"].items()
-              if r > 0.02]
+    notes += [
+        f"{s}: {r:.1%} of the scene looks like another date or place"
+        for s, r in summary["rate"].items()
+        if r > 0.02
+    ]
     if summary["no data"]:
         notes.append(f"{summary['no data']:.1%} of pixels have no data in any source: no answer there")
     h, w = scene.shape
     return Story(
-        study="raster", title="Whom to believe, per pixel",
+        study="raster",
+        title="Whom to believe, per pixel",
         data=f"{', '.join(scene.names)}; {g.height} x {g.width} pixels, {g.crs or 'no coordinate system'}",
-        headline="Mean weights: " + ", ".join(f"{k} {v:.2f}" for k, v in weight.items()) + f"; most on {first}.",
-        verdicts=verdicts, pictures=[swipe(scene, answer, caption="the middle of the scene"),
-                                     why(answer, h // 2, w // 2)],
-        tables={"means": pd.DataFrame({"layer": list(summary["mean"]), "mean": list(summary["mean"].values())})},
-        notes=notes, outputs=[path])
+        headline="Mean weights: "
+        + ", ".join(f"{k} {v:.2f}" for k, v in weight.items())
+        + f"; most on {first}.",
+        verdicts=verdicts,
+        pictures=[swipe(scene, answer, caption="the middle of the scene"), why(answer, h // 2, w // 2)],
+        tables={
+            "means": pd.DataFrame({"layer": list(summary["mean"]), "mean": list(summary["mean"].values())})
+        },
+        notes=notes,
+        outputs=[path],
+    )
 
 
 def stress(
@@ -166,13 +207,16 @@ def stress(
     reproject: Reproject = False,
     seed: Annotated[int, typer.Option(help="Seed.")] = 0,
 ) -> Story:
-    """Plant thirteen kinds of damage on a labelled scene: do the weights leave what was damaged, and at what cost?"""
+    """Plant thirteen kinds of damage on a labelled scene: do the weights leave what was damaged, and at
+    what cost?"""
     from .model import SourceArbiter
     from .stressing import stress as table
 
     scene, notes = _scene(sources, reproject, labels)
     arbiter = SourceArbiter.load(model)
-    return _stress_story(table(arbiter, scene, seed=seed, draws=draws), scene, [*notes, *_holes(scene)], "Stress")
+    return _stress_story(
+        table(arbiter, scene, seed=seed, draws=draws), scene, [*notes, *_holes(scene)], "Stress"
+    )
 
 
 def _stress_story(frame, scene, notes: list[str], title: str) -> Story:
@@ -182,15 +226,25 @@ def _stress_story(frame, scene, notes: list[str], title: str) -> Story:
     clean, bad = frame.iloc[0], frame.iloc[1:]
     held = int((bad["delta"] >= -0.02).sum())
     return Story(
-        study="raster", title=f"{title}: planted damage on {scene.shape[0]} x {scene.shape[1]} pixels",
+        study="raster",
+        title=f"{title}: planted damage on {scene.shape[0]} x {scene.shape[1]} pixels",
         data=f"{', '.join(scene.names)}; damage planted, so that it is known",
-        headline=f"The weights leave the damaged source with a median AUROC of {bad['AUROC weight'].median():.2f}; "
-                 f"in {held} of {len(bad)} kinds of damage the answer is within .02 of the best of each source alone, "
-                 "the stack and the hardened stack.",
-        scores=[Score("quality, undamaged", float(clean["arbiter"]), float(clean["stack"]), "stack"),
-                Score("quality in damaged areas, mean", float(bad["arbiter"].mean()), float(bad["stack"].mean()),
-                      "stack")],
-        pictures=[stress_table(frame)], tables={"stress": frame}, notes=notes)
+        headline=f"Median AUROC of the weights against the damage: {bad['AUROC weight'].median():.2f}; "
+        f"in {held} of {len(bad)} kinds of damage the answer is within .02 of the best of each source alone, "
+        "the stack and the hardened stack.",
+        scores=[
+            Score("quality, undamaged", float(clean["arbiter"]), float(clean["stack"]), "stack"),
+            Score(
+                "quality in damaged areas, mean",
+                float(bad["arbiter"].mean()),
+                float(bad["stack"].mean()),
+                "stack",
+            ),
+        ],
+        pictures=[stress_table(frame)],
+        tables={"stress": frame},
+        notes=notes,
+    )
 
 
 VERBS: dict[str, Callable[..., Story]] = {"fit": fit, "predict": predict, "stress": stress}

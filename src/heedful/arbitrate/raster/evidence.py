@@ -85,8 +85,9 @@ def set_reference(reference: Reference, density: dict, pair: dict, clean: np.nda
         reference.limits[key] = (float(lo), float(hi), float(mid), float(np.median(residual[clean])))
 
 
-def evidence(bank: Bank, reference: Reference, t: Tokens, z: dict[str, np.ndarray], scale: float
-             ) -> tuple[np.ndarray, list[str], np.ndarray]:
+def evidence(
+    bank: Bank, reference: Reference, t: Tokens, z: dict[str, np.ndarray], scale: float
+) -> tuple[np.ndarray, list[str], np.ndarray]:
     """The evidence (N, H, W, K), its names, and which columns see a mismatch between sources."""
     density, pair = raw_statistics(bank, t)
     points = next(iter(t.valid.values())).shape[1:] == (1, 1)
@@ -118,10 +119,19 @@ def evidence(bank: Bank, reference: Reference, t: Tokens, z: dict[str, np.ndarra
         add(f"disagree[{a},{b}]1", np.where(both, gap, 0.0))
         if not points:
             add(f"disagree[{a},{b}]11", box(gap, 11, both))
-            add(f"follows[{a},{b}]", local_correlation(np.moveaxis(predicted, -1, 1).astype(np.float32),
-                                                       np.moveaxis(truth, -1, 1), 21, both), True)
+            add(
+                f"follows[{a},{b}]",
+                local_correlation(
+                    np.moveaxis(predicted, -1, 1).astype(np.float32), np.moveaxis(truth, -1, 1), 21, both
+                ),
+                True,
+            )
             add(f"agrees[{a},{b}]", local_correlation(pooled[a], pooled[b], 21, both), True)
     for name, x in z.items():
-        add(f"sure[{name}]", (np.sort(x, -1)[..., -1] - np.sort(x, -1)[..., -2]) if x.shape[-1] > 1
-            else np.abs(x[..., 0]) / scale)
+        add(
+            f"sure[{name}]",
+            (np.sort(x, -1)[..., -1] - np.sort(x, -1)[..., -2])
+            if x.shape[-1] > 1
+            else np.abs(x[..., 0]) / scale,
+        )
     return np.stack(columns, -1), names, np.asarray(mismatch)

@@ -8,7 +8,8 @@ import numpy as np
 
 from ...errors import InputError, MissingExtra
 
-FLOOR = 1e-2  # probabilities are clipped here: a little weight on an expert that is sure must not outvote the rest
+# Probabilities are clipped here: a little weight on an expert that is sure must not outvote the rest.
+FLOOR = 1e-2
 
 
 def centred(p: np.ndarray) -> np.ndarray:
@@ -43,8 +44,16 @@ class Boosted:
             import lightgbm as lgb
         except ImportError as error:
             raise MissingExtra("lightgbm", "studies") from error
-        params = {"learning_rate": 0.1, "num_leaves": self.leaves, "min_data_in_leaf": 20, "verbosity": -1,
-                  "seed": self.seed, "num_threads": self.threads, "deterministic": True, "force_row_wise": True}
+        params = {
+            "learning_rate": 0.1,
+            "num_leaves": self.leaves,
+            "min_data_in_leaf": 20,
+            "verbosity": -1,
+            "seed": self.seed,
+            "num_threads": self.threads,
+            "deterministic": True,
+            "force_row_wise": True,
+        }
         if self.classes == 0:
             params["objective"] = "regression"
         elif self.classes == 2:
@@ -85,8 +94,10 @@ class Wrapped:
         self.classes, self.estimator = classes, clone(estimator)
         wants = "predict_proba" if classes else "predict"
         if not hasattr(self.estimator, wants):
-            raise InputError(f"{type(estimator).__name__} has no {wants}",
-                             remedy="give a classifier with probabilities, or a regressor for a quantity")
+            raise InputError(
+                f"{type(estimator).__name__} has no {wants}",
+                remedy="give a classifier with probabilities, or a regressor for a quantity",
+            )
 
     def fit(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> Wrapped:
         self.estimator.fit(x, y)  # most estimators take weights, not all: rows were drawn balanced instead
@@ -128,8 +139,11 @@ class TorchExpert:
         for _ in range(self.epochs):
             for rows in torch.randperm(len(t), generator=draw).split(512):
                 out = self.net(t[rows])
-                loss = torch.nn.functional.cross_entropy(out, target[rows]) if self.classes else \
-                    ((out[:, 0] - target[rows]) ** 2).mean()
+                loss = (
+                    torch.nn.functional.cross_entropy(out, target[rows])
+                    if self.classes
+                    else ((out[:, 0] - target[rows]) ** 2).mean()
+                )
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
@@ -148,15 +162,20 @@ def make_expert(spec: Any, classes: int, *, trees: int = 100, seed: int = 0, thr
     """An expert from 'lightgbm', a scikit-learn estimator, or a function that makes a torch module."""
     if isinstance(spec, str):
         if spec != "lightgbm":
-            raise InputError(f"experts={spec!r} is not known", remedy="'lightgbm', a scikit-learn estimator or "
-                             "a function (features, outputs) -> torch.nn.Module")
+            raise InputError(
+                f"experts={spec!r} is not known",
+                remedy="'lightgbm', a scikit-learn estimator or "
+                "a function (features, outputs) -> torch.nn.Module",
+            )
         return Boosted(classes, trees=trees, seed=seed, threads=threads)
     if hasattr(spec, "fit") and hasattr(spec, "get_params"):
         return Wrapped(spec, classes)
     if callable(spec):
         return TorchExpert(spec, classes, seed=seed)
-    raise InputError(f"experts={spec!r} cannot be fitted", remedy="'lightgbm', a scikit-learn estimator or a "
-                     "function (features, outputs) -> torch.nn.Module")
+    raise InputError(
+        f"experts={spec!r} cannot be fitted",
+        remedy="'lightgbm', a scikit-learn estimator or a function (features, outputs) -> torch.nn.Module",
+    )
 
 
 def temperature(z: np.ndarray, y: np.ndarray) -> float:

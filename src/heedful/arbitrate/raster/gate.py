@@ -1,8 +1,9 @@
 """The gate: one query per pixel, one key per expert, a log-reliability, a softmax; and the mismatch stage.
 
-w = softmax(W h + b + alpha sum over the sources an expert reads of log r_s), with h an additive piecewise-linear
-basis of the evidence (so every row of W is a set of calibration curves), r_s the calibrated probability that source
-s is intact, and -inf wherever an expert reads a source without data. Trained through the mix
+w = softmax(W h + b + alpha sum over the sources an expert reads of log r_s), with h an additive
+piecewise-linear
+basis of the evidence (so every row of W is a set of calibration curves), r_s the calibrated probability
+that source s is intact, and -inf wherever an expert reads a source without data. Trained through the mix
 z = sum_e w_e z_e itself: there is no path around the weights.
 """
 
@@ -56,7 +57,9 @@ class Monitor:
                 out[test] = h[test] @ c + b
         coef, intercept = logistic(h, damaged, weight)
         iso = IsotonicRegression(y_min=0.002, y_max=0.995, out_of_bounds="clip").fit(out, damaged, weight)
-        return cls(coef, intercept, np.asarray(iso.X_thresholds_, float), np.asarray(iso.y_thresholds_, float))
+        return cls(
+            coef, intercept, np.asarray(iso.X_thresholds_, float), np.asarray(iso.y_thresholds_, float)
+        )
 
     def __call__(self, h: np.ndarray) -> np.ndarray:
         return np.interp(h @ self.coef + self.intercept, self.x, self.y)
@@ -84,9 +87,22 @@ class Gate:
         return h @ self.keys.T + self.bias + self.alpha * log_reliability
 
     @classmethod
-    def fit(cls, h: np.ndarray, log_reliability: np.ndarray, z: np.ndarray, y: np.ndarray, weight: np.ndarray,
-            start: np.ndarray, reads: np.ndarray, intact: np.ndarray, *, classes: bool, seed: int,
-            steps: int = 300, honesty: float = 0.2) -> Gate:
+    def fit(
+        cls,
+        h: np.ndarray,
+        log_reliability: np.ndarray,
+        z: np.ndarray,
+        y: np.ndarray,
+        weight: np.ndarray,
+        start: np.ndarray,
+        reads: np.ndarray,
+        intact: np.ndarray,
+        *,
+        classes: bool,
+        seed: int,
+        steps: int = 300,
+        honesty: float = 0.05,
+    ) -> Gate:
         """Minimise the loss of the mix, and of the weights themselves against what was planted.
 
         The second term asks that the keys which take source s at its word hold no weight where s was damaged
@@ -119,20 +135,30 @@ class Gate:
             i = torch.randint(n, (min(8192, n),), generator=draw)
             w = (th[i] @ keys.T + bias + alpha * tr[i]).softmax(-1)
             mix = (w[..., None] * tz[i]).sum(1)
-            loss = torch.nn.functional.cross_entropy(mix, ty[i], reduction="none") if classes else \
-                (mix[:, 0] - ty[i]) ** 2
+            loss = (
+                torch.nn.functional.cross_entropy(mix, ty[i], reduction="none")
+                if classes
+                else (mix[:, 0] - ty[i]) ** 2
+            )
             kept = (w @ tm.T).clamp(1e-4, 1 - 1e-4)
             clean = ti[i].amin(-1, keepdim=True)
             told = -((1 - ti[i]) * (1 - kept).log() + clean * kept.log()).mean(-1)
-            total = (tw[i] * (loss + honesty * told)).mean() + 2e-3 * (keys**2).sum() / experts + 1e-3 * keys.abs().sum() / experts
+            total = (
+                (tw[i] * (loss + honesty * told)).mean()
+                + 2e-3 * (keys**2).sum() / experts
+                + 1e-3 * keys.abs().sum() / experts
+            )
             optimiser.zero_grad()
             total.backward()
             optimiser.step()
             schedule.step()
             with torch.no_grad():
                 alpha.clamp_(0.0, 4.0)
-        return cls(keys.detach().numpy().astype(np.float64), bias.detach().numpy().astype(np.float64),
-                   float(alpha.detach()))
+        return cls(
+            keys.detach().numpy().astype(np.float64),
+            bias.detach().numpy().astype(np.float64),
+            float(alpha.detach()),
+        )
 
 
 def scene_rate(posterior: np.ndarray, prior: float = 0.05, steps: int = 200) -> float:

@@ -18,13 +18,16 @@ from .plant import KINDS
 from .tokens import Scene, cut
 from .training import HARDENED, NULL, Fitted, Settings, fit_arbiter, log_reliability
 
+
 class SourceArbiter(Estimator):
     """Decide per pixel which source to believe: optical, radar, both as one, or none.
 
-    Each source has its own expert, so has all of them together; a null key holds the class prior. The weight of
-    each is a softmax over a query made of evidence (how normal each source looks, whether they agree, how sure each
-    expert is), the log-probability that the sources it reads are intact, and -inf where they have no data. The
-    answer is exactly the weighted sum of the experts' log-odds: nothing goes around the weights.
+    Each source has its own expert, so has all of them together; a null key holds the class prior. The
+    weight of
+    each is a softmax over a query made of evidence (how normal each source looks, whether they agree, how
+    sure each
+    expert is), the log-probability that the sources it reads are intact, and -inf where they have no
+    data. The answer is exactly the weighted sum of the experts' log-odds: nothing goes around the weights.
 
     Parameters
     ----------
@@ -63,18 +66,35 @@ class SourceArbiter(Estimator):
     True
     """
 
-    def __init__(self, *, sources: Mapping[str, str] | Sequence[str] = ("optical", "sar"),
-                 experts: Any = "lightgbm", neighbourhood: int = 3, task: str = "auto",
-                 date_reference: str | None = None, kinds: Sequence[str] | None = None, hardened: bool = True,
-                 folds: int = 4, block: int = 64, passes: int = 4, rows: int = 12000, gate_rows: int = 40000,
-                 trees: int = 100, light: bool = False, method: str = "refined", threads: int = 1, seed: int = 0):
+    def __init__(
+        self,
+        *,
+        sources: Mapping[str, str] | Sequence[str] = ("optical", "sar"),
+        experts: Any = "lightgbm",
+        neighbourhood: int = 3,
+        task: str = "auto",
+        date_reference: str | None = None,
+        kinds: Sequence[str] | None = None,
+        hardened: bool = True,
+        folds: int = 4,
+        block: int = 64,
+        passes: int = 4,
+        rows: int = 12000,
+        gate_rows: int = 40000,
+        trees: int = 100,
+        light: bool = False,
+        method: str = "refined",
+        threads: int = 1,
+        seed: int = 0,
+    ):
         self.sources, self.experts, self.neighbourhood, self.task = sources, experts, neighbourhood, task
         self.date_reference, self.kinds, self.hardened = date_reference, kinds, hardened
         self.folds, self.block, self.passes, self.rows = folds, block, passes, rows
         self.gate_rows, self.trees, self.light = gate_rows, trees, light
         self.method, self.threads, self.seed = method, threads, seed
 
-    # -- fitting ------------------------------------------------------------------------------------------------
+    # -- fitting
+    # ------------------------------------------------------------------------------------------------
     def fit(self, scenes: Scene | Sequence[Scene], groups: np.ndarray | None = None) -> SourceArbiter:
         """Fit on labelled clean scenes.
 
@@ -108,21 +128,38 @@ class SourceArbiter(Estimator):
         if task == "classes":
             classes = np.unique(y[known])
             if len(classes) < 2:
-                raise InputError(f"the labels hold one class only ({classes[0]})", remedy="label a second one")
+                raise InputError(
+                    f"the labels hold one class only ({classes[0]})", remedy="label a second one"
+                )
             y = np.searchsorted(classes, np.where(known, y, classes[0]))
         fold = self._folds(len(y), None if groups is None else np.asarray(groups)[use])
-        cfg = Settings(task, 0 if classes is None else len(classes), self.experts,
-                       1 if scenes[0].points else self.neighbourhood, tuple(self.kinds or KINDS),
-                       self.date_reference, self.hardened, self.folds, self.passes, self.rows, self.gate_rows,
-                       self.trees, self.light, self.threads, self.seed)
+        cfg = Settings(
+            task,
+            0 if classes is None else len(classes),
+            self.experts,
+            1 if scenes[0].points else self.neighbourhood,
+            tuple(self.kinds or KINDS),
+            self.date_reference,
+            self.hardened,
+            self.folds,
+            self.passes,
+            self.rows,
+            self.gate_rows,
+            self.trees,
+            self.light,
+            self.threads,
+            self.seed,
+        )
         self.state_ = fit_arbiter(blocks, y, known, fold, cfg)
         self.classes_, self.task_ = classes, task
         return self
 
     def _check(self, scenes: list[Scene], names: list[str]) -> None:
         if len(names) < 2:
-            raise InputError(f"one source only ({names[0] if names else 'none'}): there is nothing to arbitrate",
-                             remedy="name a second source, or use a classifier on its own")
+            raise InputError(
+                f"one source only ({names[0] if names else 'none'}): there is nothing to arbitrate",
+                remedy="name a second source, or use a classifier on its own",
+            )
         if not scenes:
             raise InputError("no scene was given")
         if self.neighbourhood < 1 or self.neighbourhood % 2 == 0:
@@ -146,13 +183,18 @@ class SourceArbiter(Estimator):
         labels = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
         blocks = labels.max() + 1
         if blocks < self.folds:
-            raise InputError(f"{blocks} training blocks, folds={self.folds} need at least as many",
-                             remedy="use a smaller block or fewer folds")
+            raise InputError(
+                f"{blocks} training blocks, folds={self.folds} need at least as many",
+                remedy="use a smaller block or fewer folds",
+            )
         rng = np.random.default_rng([self.seed, 3])
         return (rng.permutation(blocks) % self.folds)[labels]
 
-    # -- reading a scene ----------------------------------------------------------------------------------------
-    def arbitrate(self, scene: Scene, *, rate: Mapping[str, float] | None = None, keep: bool = False) -> Arbitration:
+    # -- reading a scene
+    # ----------------------------------------------------------------------------------------
+    def arbitrate(
+        self, scene: Scene, *, rate: Mapping[str, float] | None = None, keep: bool = False
+    ) -> Arbitration:
         """Weights, opinions and their exact mix for every pixel.
 
         Parameters
@@ -170,11 +212,15 @@ class SourceArbiter(Estimator):
         f: Fitted = self._state()
         for n in f.scalers:
             if n not in scene.sources:
-                raise InputError(f"the scene has no source {n!r}, only {list(scene.names)}",
-                                 remedy="give it with every pixel NaN if it is missing")
+                raise InputError(
+                    f"the scene has no source {n!r}, only {list(scene.names)}",
+                    remedy="give it with every pixel NaN if it is missing",
+                )
             if scene.sources[n].shape[1] != len(f.scalers[n].centre):
-                raise InputError(f"source {n!r} has {scene.sources[n].shape[1]} bands, "
-                                 f"{len(f.scalers[n].centre)} were trained on")
+                raise InputError(
+                    f"source {n!r} has {scene.sources[n].shape[1]} bands, "
+                    f"{len(f.scalers[n].centre)} were trained on"
+                )
             f.scalers[n].check_units(n, scene.sources[n])
         posterior, parts = self._evidence(scene)
         if rate is None:
@@ -182,20 +228,26 @@ class SourceArbiter(Estimator):
 
             at = [(slice(None), slice(None))] if scene.points else probes(*scene.shape)
             shape = scene.shape
-            rate = {s: rate_of([p.reshape(shape)[i] for i in at], [v.reshape(shape)[i] for i in at])
-                    for s, (p, v) in posterior.items()}
+            rate = {
+                s: rate_of([p.reshape(shape)[i] for i in at], [v.reshape(shape)[i] for i in at])
+                for s, (p, v) in posterior.items()
+            }
         return self._mix(scene, parts, posterior, dict(rate), keep)
 
     def _state(self) -> Fitted:
         if getattr(self, "state_", None) is None:
-            raise InputError("this arbiter is not fitted", remedy="call fit first (method='plain' has predict only)")
+            raise InputError(
+                "this arbiter is not fitted", remedy="call fit first (method='plain' has predict only)"
+            )
         return self.state_
 
     def _evidence(self, scene: Scene):
         f = self._state()
         task = self.task_
         points = scene.points
-        t = Tokens.of({n: s(scene.sources[n]) for n, s in f.scalers.items()}, 1 if points else self.neighbourhood)
+        t = Tokens.of(
+            {n: s(scene.sources[n]) for n, s in f.scalers.items()}, 1 if points else self.neighbourhood
+        )
         z = opinions(f.bank, t, f.temper, task)
         e, _, _ = evidence(f.bank, f.reference, t, z, f.scale)
         if f.hardened is not None:
@@ -221,8 +273,9 @@ class SourceArbiter(Estimator):
         scores = f.gate.scores(h, logr)
         valid = {s: t.valid[s].reshape(-1) for s in names}
         every = np.logical_and.reduce(list(valid.values()))
-        allowed = np.stack([valid[k] if k in valid else (np.ones_like(every) if k == NULL else every)
-                            for k in f.keys], 1)
+        allowed = np.stack(
+            [valid[k] if k in valid else (np.ones_like(every) if k == NULL else every) for k in f.keys], 1
+        )
         before = masked_softmax(scores, allowed)
         weights, mismatch = before.copy(), {}
         trusted = 1.0
@@ -238,14 +291,23 @@ class SourceArbiter(Estimator):
         put = lambda x: x.reshape(*shape, *x.shape[1:])  # noqa: E731
         with np.errstate(divide="ignore"):
             prior = f.gate.bias + f.gate.alpha * logr + np.log(weights) - np.log(np.maximum(before, 1e-300))
-        return Arbitration(put(mix), put(weights), put(opinions_), tuple(f.keys),
-                           {s: put(1 - m(h)) for s, m in f.monitors.items()},
-                           {s: put(m.reshape(-1)) for s, m in mismatch.items()}, rate,
-                           {s: put(v) for s, v in valid.items()}, self.classes_,
-                           put(h) if keep else None, put(prior) if keep else None)
+        return Arbitration(
+            put(mix),
+            put(weights),
+            put(opinions_),
+            tuple(f.keys),
+            {s: put(1 - m(h)) for s, m in f.monitors.items()},
+            {s: put(m.reshape(-1)) for s, m in mismatch.items()},
+            rate,
+            {s: put(v) for s, v in valid.items()},
+            self.classes_,
+            put(h) if keep else None,
+            put(prior) if keep else None,
+        )
 
     def _move(self, w: np.ndarray, m: np.ndarray, s: str, keys: list[str], names: list[str]) -> np.ndarray:
-        """Where source s is of another date: to the declared reference, or at least away from the joint keys."""
+        """Where source s is of another date: to the declared reference, or at least away from the joint
+        keys."""
         out = w.copy()
         if self.date_reference is not None:
             losers = [keys.index(k) for k in keys if k in (s, JOINT, HARDENED)]
@@ -258,7 +320,8 @@ class SourceArbiter(Estimator):
         out[:, gain] += moved.sum(1, keepdims=True) / len(gain)
         return out
 
-    # -- keeping ------------------------------------------------------------------------------------------------
+    # -- keeping
+    # ------------------------------------------------------------------------------------------------
     def save(self, path):
         """Write the fitted arbiter into one safetensors file; LightGBM experts only."""
         from .store import pack
@@ -277,7 +340,8 @@ class SourceArbiter(Estimator):
         made.state_ = unpack(made.state_, made.threads)
         return made
 
-    # -- predictions --------------------------------------------------------------------------------------------
+    # -- predictions
+    # --------------------------------------------------------------------------------------------
     def predict(self, scene: Scene) -> np.ndarray:
         """Classes (H, W), -1 where no source has data; or the quantity, NaN there."""
         if self.method == "plain":

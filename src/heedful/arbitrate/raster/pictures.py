@@ -20,8 +20,13 @@ def stretch(x: np.ndarray) -> np.ndarray:
     return np.moveaxis(image, 0, -1) if len(rgb) == 3 else image[0]
 
 
-def swipe(scene: Scene, a: Arbitration, title: str = "Two views of one place, and who is believed",
-          truth: np.ndarray | None = None, caption: str = "") -> pic.Swipe:
+def swipe(
+    scene: Scene,
+    a: Arbitration,
+    title: str = "Two views of one place, and who is believed",
+    truth: np.ndarray | None = None,
+    caption: str = "",
+) -> pic.Swipe:
     """Optical left, radar right, with each weight, the reliabilities and the answer as layers."""
     first = next((s for s in scene.names if kind_of(s) == "optical"), scene.names[0])
     second = next((s for s in scene.names if s != first), first)
@@ -32,12 +37,20 @@ def swipe(scene: Scene, a: Arbitration, title: str = "Two views of one place, an
     layers["answer"] = np.asarray(a.labels, float)
     if truth is not None:
         layers["planted damage"] = truth.astype(float)
-    return pic.Swipe(title, stretch(scene.sources[first][0]), stretch(scene.sources[second][0]), left_label=first,
-                     right_label=second, layers=layers, caption=caption)
+    return pic.Swipe(
+        title,
+        stretch(scene.sources[first][0]),
+        stretch(scene.sources[second][0]),
+        left_label=first,
+        right_label=second,
+        layers=layers,
+        caption=caption,
+    )
 
 
 def why(a: Arbitration, row: int, column: int, names: list[str] | None = None) -> pic.Waterfall:
-    """One pixel: null opinion + each key's weighted log-odds for the winning class against the runner-up = answer."""
+    """One pixel: null opinion + each key's weighted log-odds for the winning class against the runner-up
+    = answer."""
     z, w = a.opinions[row, column], a.weights[row, column]
     if a.classes is None:
         value, unit, said = z[:, 0], "", "value"
@@ -47,10 +60,15 @@ def why(a: Arbitration, row: int, column: int, names: list[str] | None = None) -
         value, unit = z[:, top] - z[:, next_], "log-odds"
         label = lambda c: names[int(a.classes[c])] if names else str(a.classes[c])  # noqa: E731
         said = f"{label(top)} against {label(next_)}"
-    return pic.Waterfall(f"Why this pixel: {said} (row {row}, column {column})",
-                         [f"{k} (weight {x:.2f})" for k, x in zip(a.keys, w, strict=True)], w * value, start=0.0,
-                         end_label="answer", unit=unit,
-                         caption="weight x opinion of each key; they add up to the answer exactly")
+    return pic.Waterfall(
+        f"Why this pixel: {said} (row {row}, column {column})",
+        [f"{k} (weight {x:.2f})" for k, x in zip(a.keys, w, strict=True)],
+        w * value,
+        start=0.0,
+        end_label="answer",
+        unit=unit,
+        caption="weight x opinion of each key; they add up to the answer exactly",
+    )
 
 
 def stress_table(frame: pd.DataFrame) -> pic.Table:
@@ -64,5 +82,11 @@ def class_weights(a: Arbitration, labels: np.ndarray, names: list[str]) -> pic.M
     index = [a.keys.index(k) for k in shown]
     codes = [c for c in range(len(names)) if (labels == c).any()]
     values = np.array([[a.weights[..., i][labels == c].mean() for i in index] for c in codes])
-    return pic.Matrix("Whom the arbiter believes, by class", values, [names[c] for c in codes], shown,
-                      row_label="class", column_label="key")
+    return pic.Matrix(
+        "Whom the arbiter believes, by class",
+        values,
+        [names[c] for c in codes],
+        shown,
+        row_label="class",
+        column_label="key",
+    )

@@ -1,9 +1,11 @@
 """The literal idea, kept to be looked at: the optical pixel asks, radar pixels answer, one softmax.
 
-Three things go wrong, and `failures` shows each on planted truth: with one radar key per pixel the softmax is 1
-everywhere, whatever was learned; with an optical key beside the radar's the weights are an arbitration, but one
-learned from the damage in the training set, and on damage it never saw they may point the wrong way; and nothing
-marks the pixels without data, which are read as values.
+Three things go wrong, and `failures` shows each on planted truth: with one radar key per pixel the
+softmax is 1
+everywhere, whatever was learned; with an optical key beside the radar's the weights are an arbitration,
+but one
+learned from the damage in the training set, and on damage it never saw they may point the wrong way; and
+nothing marks the pixels without data, which are read as values.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ def neighbours(x: np.ndarray, size: int) -> np.ndarray:
 
 @dataclass
 class PlainFusion:
-    """softmax(q(optical) . k(key) / sqrt(d)) over radar keys (and, optionally, the optical pixel's own key)."""
+    """softmax(q(optical) . k(key) / sqrt(d)) over radar keys (and, optionally, the optical pixel's own
+    key)."""
 
     net: Any
     scalers: dict[str, Scaler]
@@ -40,25 +43,36 @@ class PlainFusion:
     own_key: bool
 
     def predict(self, scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-        """Class probabilities (H, W, C) and weights (H, W, keys); the optical key comes last, if there is one."""
+        """Class probabilities (H, W, C) and weights (H, W, keys); the optical key comes last, if there is
+        one."""
         import torch
 
         o, s = _tokens(scene, self.scalers, self.names, self.size)
         with torch.no_grad():
-            z, w = self.net(torch.from_numpy(o.reshape(-1, o.shape[-1])),
-                            torch.from_numpy(s.reshape(-1, *s.shape[-2:])))
+            z, w = self.net(
+                torch.from_numpy(o.reshape(-1, o.shape[-1])), torch.from_numpy(s.reshape(-1, *s.shape[-2:]))
+            )
         h, v = scene.shape
         return softmax(z.double().numpy()).reshape(h, v, -1), w.numpy().reshape(h, v, -1)
 
 
 def _tokens(scene: Scene, scalers, names, size):
     z = {n: np.nan_to_num(scalers[n](scene.sources[n])[0], nan=0.0) for n in names}
-    return np.moveaxis(z[names[0]], 0, -1).astype(np.float32), neighbours(z[names[1]], size).astype(np.float32)
+    return np.moveaxis(z[names[0]], 0, -1).astype(np.float32), neighbours(z[names[1]], size).astype(
+        np.float32
+    )
 
 
-def fit_plain(scenes: Sequence[Scene], names: Sequence[str], size: int, *, own_key: bool = True, seed: int = 0,
-              augment: Sequence[str] = ("cloud", "interference"), steps: int = 400
-              ) -> tuple[PlainFusion, np.ndarray]:
+def fit_plain(
+    scenes: Sequence[Scene],
+    names: Sequence[str],
+    size: int,
+    *,
+    own_key: bool = True,
+    seed: int = 0,
+    augment: Sequence[str] = ("cloud", "interference"),
+    steps: int = 400,
+) -> tuple[PlainFusion, np.ndarray]:
     """Train on clean scenes and copies with the given corruptions.
 
     Returns
@@ -73,8 +87,14 @@ def fit_plain(scenes: Sequence[Scene], names: Sequence[str], size: int, *, own_k
     if radar is None:
         raise InputError("the plain method needs an optical and a radar source")
     pair = (optical, radar)
-    scalers = {n: Scaler.fit(np.concatenate([np.moveaxis(s.sources[n][0], 0, -1).reshape(-1, s.sources[n].shape[1])
-                                             for s in scenes])) for n in pair}
+    scalers = {
+        n: Scaler.fit(
+            np.concatenate(
+                [np.moveaxis(s.sources[n][0], 0, -1).reshape(-1, s.sources[n].shape[1]) for s in scenes]
+            )
+        )
+        for n in pair
+    }
     classes = np.unique(np.concatenate([s.labels[s.labels >= 0] for s in scenes]))
     o, k, y = [], [], []
     for i, s in enumerate(scenes):
@@ -84,8 +104,11 @@ def fit_plain(scenes: Sequence[Scene], names: Sequence[str], size: int, *, own_k
             o.append(a[known])
             k.append(b[known])
             y.append(np.searchsorted(classes, copy.labels[0][known]))
-    o, k, y = torch.from_numpy(np.concatenate(o)), torch.from_numpy(np.concatenate(k)), \
-        torch.from_numpy(np.concatenate(y))
+    o, k, y = (
+        torch.from_numpy(np.concatenate(o)),
+        torch.from_numpy(np.concatenate(k)),
+        torch.from_numpy(np.concatenate(y)),
+    )
 
     class Net(nn.Module):
         def __init__(self, d: int = 16):
@@ -137,5 +160,7 @@ def failures(train: Scene, test: Scene, *, seed: int = 0) -> dict[str, float]:
         bad, masks = corrupt(test, name, seed)
         optical = both.predict(bad)[1][..., -1]
         mask = masks[both.names[0]]
-        out[f"AUROC of the radar's weight: {name} ({said})"] = float(roc_auc_score(mask.ravel(), -optical.ravel()))
+        out[f"AUROC of the radar's weight: {name} ({said})"] = float(
+            roc_auc_score(mask.ravel(), -optical.ravel())
+        )
     return out

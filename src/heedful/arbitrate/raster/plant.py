@@ -17,20 +17,49 @@ from .tokens import Scene, kind_of
 KINDS = ("add", "mult", "fill", "noise", "swap", "shift", "stripe")
 POINT_KINDS = ("add", "mult", "fill", "noise", "swap")
 RELATED = {
-    "cloud": ("add",), "haze": ("add",), "shadow": ("mult",), "no-data as 0": ("fill",), "stripes": ("stripe",),
-    "wrong date": ("swap",), "shift 3 px": ("shift",), "shift 5 px": ("shift",), "shift 10 px": ("shift",),
-    "interference": ("noise",), "speckle": ("noise",), "offset (radar)": ("mult", "add"),
+    "cloud": ("add",),
+    "haze": ("add",),
+    "shadow": ("mult",),
+    "no-data as 0": ("fill",),
+    "stripes": ("stripe",),
+    "wrong date": ("swap",),
+    "shift 3 px": ("shift",),
+    "shift 5 px": ("shift",),
+    "shift 10 px": ("shift",),
+    "interference": ("noise",),
+    "speckle": ("noise",),
+    "offset (radar)": ("mult", "add"),
     "offset (optical)": ("mult",),
 }
-OPTICAL = ("cloud", "haze", "shadow", "no-data as 0", "stripes", "wrong date", "shift 3 px", "shift 5 px",
-           "shift 10 px", "offset (optical)")
+OPTICAL = (
+    "cloud",
+    "haze",
+    "shadow",
+    "no-data as 0",
+    "stripes",
+    "wrong date",
+    "shift 3 px",
+    "shift 5 px",
+    "shift 10 px",
+    "offset (optical)",
+)
 RADAR = ("interference", "speckle", "offset (radar)")
-MARGINAL = ("cloud", "shadow", "no-data as 0", "stripes", "interference", "speckle", "haze", "offset (radar)",
-            "offset (optical)")
+MARGINAL = (
+    "cloud",
+    "shadow",
+    "no-data as 0",
+    "stripes",
+    "interference",
+    "speckle",
+    "haze",
+    "offset (radar)",
+    "offset (optical)",
+)
 
 
 def blob(shape: tuple[int, int], cover: float, scale: float, rng: np.random.Generator) -> np.ndarray:
-    """A smooth random field as a rank in 0..1 above the area: > 0 over `cover` of the image, growing inwards."""
+    """A smooth random field as a rank in 0..1 above the area: > 0 over `cover` of the image, growing
+    inwards."""
     if shape == (1, 1):
         return np.full(shape, float(rng.random() < cover))
     field = ndimage.gaussian_filter(rng.standard_normal(shape), scale, mode="reflect")
@@ -49,8 +78,15 @@ def gain(x: np.ndarray, factor: np.ndarray | float, decibels: bool) -> np.ndarra
     return x + 10 * np.log10(np.maximum(factor, 1e-6)) if decibels else x * factor
 
 
-def plant(blocks: dict[str, np.ndarray], kinds: tuple[str, ...], seed: int, *, fixed: tuple[str, ...] = (),
-          none: float = 0.1, both: float = 0.15) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
+def plant(
+    blocks: dict[str, np.ndarray],
+    kinds: tuple[str, ...],
+    seed: int,
+    *,
+    fixed: tuple[str, ...] = (),
+    none: float = 0.1,
+    both: float = 0.15,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], np.ndarray]:
     """One draw of training damage on every block.
 
     Parameters
@@ -71,7 +107,9 @@ def plant(blocks: dict[str, np.ndarray], kinds: tuple[str, ...], seed: int, *, f
     """
     unknown = set(kinds) - set(KINDS)
     if unknown:
-        raise InputError(f"unknown planted kind {sorted(unknown)[0]!r}", remedy="choose from " + ", ".join(KINDS))
+        raise InputError(
+            f"unknown planted kind {sorted(unknown)[0]!r}", remedy="choose from " + ", ".join(KINDS)
+        )
     rng = np.random.default_rng(seed)
     names = list(blocks)
     n, _, h, w = blocks[names[0]].shape
@@ -145,8 +183,15 @@ def _damage(x: np.ndarray, i: int, kind: str, st: dict, rng) -> tuple[np.ndarray
     return new, np.broadcast_to(area, (h, w))
 
 
-def corrupt(scene: Scene, name: str, seed: int = 0, *, kinds: dict[str, str] | None = None, cover: float = 1 / 3,
-            source: str | None = None) -> tuple[Scene, dict[str, np.ndarray]]:
+def corrupt(
+    scene: Scene,
+    name: str,
+    seed: int = 0,
+    *,
+    kinds: dict[str, str] | None = None,
+    cover: float = 1 / 3,
+    source: str | None = None,
+) -> tuple[Scene, dict[str, np.ndarray]]:
     """Damage a scene the way an operator meets it.
 
     Parameters

@@ -45,7 +45,9 @@ def pick(scene: Scene, n: int, seed: int = 0) -> np.ndarray:
     return np.stack(np.unravel_index(np.sort(chosen), (h, w)), 1)
 
 
-def read(arbiter: SourceArbiter, scene: Scene, *, pixels: int = 400, seed: int = 0) -> tuple[Any, Arbitration]:
+def read(
+    arbiter: SourceArbiter, scene: Scene, *, pixels: int = 400, seed: int = 0
+) -> tuple[Any, Arbitration]:
     """A labelled reading of some pixels, with the answer for all.
 
     Returns

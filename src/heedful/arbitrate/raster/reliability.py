@@ -1,7 +1,8 @@
 """How normal is each source here, and do the sources agree: a density per source, a dependence per pair.
 
 Per source: a Gaussian mixture on the neighbourhood's mean and spread, read as a rank among held-out clean
-training pixels. Per pair: the pointwise mutual information of two mixtures against their joint one, pooled over
+training pixels. Per pair: the pointwise mutual information of two mixtures against their joint one,
+pooled over
 a window, first gated by the densities (a bright cloud has a *high* mutual information with nothing), and the
 residual of one source predicted from the other. A density sees damage to one source; only the pair can see a
 wrong date, where each source is perfectly normal.
@@ -29,8 +30,16 @@ class Mixture:
     precision: np.ndarray  # Cholesky factors (K, d, d)
 
     @classmethod
-    def fit(cls, x: np.ndarray, components: int, *, dimensions: int = 12, regularise: float = 1e-2, seed: int = 0,
-            iterations: int = 60) -> Mixture:
+    def fit(
+        cls,
+        x: np.ndarray,
+        components: int,
+        *,
+        dimensions: int = 12,
+        regularise: float = 1e-2,
+        seed: int = 0,
+        iterations: int = 60,
+    ) -> Mixture:
         """From rows (n, D)."""
         import warnings
 
@@ -42,8 +51,14 @@ class Mixture:
         components = max(1, min(components, len(x) // (6 * white.shape[1])))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            g = GaussianMixture(components, reg_covar=regularise, random_state=seed, max_iter=iterations, tol=3e-3,
-                                init_params="k-means++").fit(white)
+            g = GaussianMixture(
+                components,
+                reg_covar=regularise,
+                random_state=seed,
+                max_iter=iterations,
+                tol=3e-3,
+                init_params="k-means++",
+            ).fit(white)
         return cls(mean, axes, np.log(g.weights_), g.means_, g.precisions_cholesky_)
 
     def log_density(self, x: np.ndarray) -> np.ndarray:
@@ -81,8 +96,17 @@ class Pair:
     spread: np.ndarray
 
     @classmethod
-    def fit(cls, a: str, b: str, tokens: dict[str, np.ndarray], target: dict[str, np.ndarray], *, trees: int,
-            seed: int, light: bool) -> Pair:
+    def fit(
+        cls,
+        a: str,
+        b: str,
+        tokens: dict[str, np.ndarray],
+        target: dict[str, np.ndarray],
+        *,
+        trees: int,
+        seed: int,
+        light: bool,
+    ) -> Pair:
         """From rows: `tokens[s]` (n, D_s) compressed smooth descriptors, `target[s]` (n, B_s) band means."""
         white = {s: whitening(tokens[s], 6) for s in (a, b)}
         w = {s: (tokens[s] - white[s][0]) @ white[s][1] for s in (a, b)}
@@ -91,10 +115,16 @@ class Pair:
         alone = {s: Mixture.fit(w[s], n, seed=seed) for s, n in ((a, k[1]), (b, k[2]))}
         # predict the source with fewer bands from the richer one
         predicted, other = (a, b) if target[a].shape[1] <= target[b].shape[1] else (b, a)
-        models = [Boosted(0, trees=max(20, trees // 2), leaves=15, seed=seed).fit(tokens[other], column)
-                  for column in target[predicted].T]
-        spread = np.stack([np.std(column - m.predict(tokens[other])[:, 0])
-                           for m, column in zip(models, target[predicted].T, strict=True)])
+        models = [
+            Boosted(0, trees=max(20, trees // 2), leaves=15, seed=seed).fit(tokens[other], column)
+            for column in target[predicted].T
+        ]
+        spread = np.stack(
+            [
+                np.std(column - m.predict(tokens[other])[:, 0])
+                for m, column in zip(models, target[predicted].T, strict=True)
+            ]
+        )
         return cls(a, b, white, joint, alone, predicted, models, np.maximum(spread, 1e-6))
 
     @property
@@ -145,14 +175,19 @@ def fit_densities(marginal: dict[str, np.ndarray], *, seed: int, light: bool) ->
     return {s: Mixture.fit(x, 5 if light else 8, dimensions=10, seed=seed) for s, x in marginal.items()}
 
 
-def fit_pairs(smooth: dict[str, np.ndarray], target: dict[str, np.ndarray], *, trees: int, seed: int,
-              light: bool) -> dict[tuple[str, str], Pair]:
+def fit_pairs(
+    smooth: dict[str, np.ndarray], target: dict[str, np.ndarray], *, trees: int, seed: int, light: bool
+) -> dict[tuple[str, str], Pair]:
     """One dependence model for every two sources."""
-    return {(a, b): Pair.fit(a, b, smooth, target, trees=trees, seed=seed, light=light)
-            for a, b in combinations(smooth, 2)}
+    return {
+        (a, b): Pair.fit(a, b, smooth, target, trees=trees, seed=seed, light=light)
+        for a, b in combinations(smooth, 2)
+    }
 
 
-def local_correlation(x: np.ndarray, y: np.ndarray, size: int, valid: np.ndarray, ridge: float = 1e-3) -> np.ndarray:
+def local_correlation(
+    x: np.ndarray, y: np.ndarray, size: int, valid: np.ndarray, ridge: float = 1e-3
+) -> np.ndarray:
     """Correlation of two maps (N, C, H, W) within a moving window, averaged over C: (N, H, W)."""
     v = valid[:, None]
     mx, my = box(x, size, v), box(y, size, v)

@@ -21,15 +21,24 @@ def _plain(record: Any) -> dict:
 
 def _expert(e: Any) -> str:
     if not isinstance(e, Boosted):
-        raise InputError("only an arbiter with LightGBM experts can be saved",
-                         remedy="fit with experts='lightgbm', or keep the fitted object in memory")
+        raise InputError(
+            "only an arbiter with LightGBM experts can be saved",
+            remedy="fit with experts='lightgbm', or keep the fitted object in memory",
+        )
     return e.to_text()
 
 
 def _pair(p: Pair) -> dict:
-    return {"first": p.first, "second": p.second, "white": {k: list(v) for k, v in p.white.items()},
-            "joint": _plain(p.joint), "alone": {k: _plain(m) for k, m in p.alone.items()},
-            "predicted": p.predicted, "regressors": [_expert(r) for r in p.regressors], "spread": p.spread}
+    return {
+        "first": p.first,
+        "second": p.second,
+        "white": {k: list(v) for k, v in p.white.items()},
+        "joint": _plain(p.joint),
+        "alone": {k: _plain(m) for k, m in p.alone.items()},
+        "predicted": p.predicted,
+        "regressors": [_expert(r) for r in p.regressors],
+        "spread": p.spread,
+    }
 
 
 def pack(f: Fitted, classes: int) -> dict:
@@ -44,11 +53,16 @@ def pack(f: Fitted, classes: int) -> dict:
         "limits": [[a, b, *v] for (a, b), v in f.reference.limits.items()],
         "temper": {k: float(v) for k, v in f.temper.items()},
         "hardened": None if f.hardened is None else _expert(f.hardened),
-        "hardened_temper": float(f.hardened_temper), "null": np.asarray(f.null, np.float64),
-        "scale": float(f.scale), "basis": _plain(f.basis),
-        "monitors": {k: _plain(v) for k, v in f.monitors.items()}, "gate": _plain(f.gate),
-        "mismatch": {k: list(v) for k, v in f.mismatch.items()}, "columns": list(f.columns),
-        "pairs_only": f.pairs_only, "keys": list(f.keys),
+        "hardened_temper": float(f.hardened_temper),
+        "null": np.asarray(f.null, np.float64),
+        "scale": float(f.scale),
+        "basis": _plain(f.basis),
+        "monitors": {k: _plain(v) for k, v in f.monitors.items()},
+        "gate": _plain(f.gate),
+        "mismatch": {k: list(v) for k, v in f.mismatch.items()},
+        "columns": list(f.columns),
+        "pairs_only": f.pairs_only,
+        "keys": list(f.keys),
     }
 
 
@@ -59,16 +73,39 @@ def unpack(s: dict, threads: int) -> Fitted:
         pairs = {}
         for p in s["pairs"]:
             pairs[p["first"], p["second"]] = Pair(
-                p["first"], p["second"], {k: tuple(v) for k, v in p["white"].items()}, Mixture(**p["joint"]),
-                {k: Mixture(**m) for k, m in p["alone"].items()}, p["predicted"],
-                [Boosted.from_text(r, 0, threads) for r in p["regressors"]], p["spread"])
-        bank = Bank({k: Boosted.from_text(v, c, threads) for k, v in s["experts"].items()},
-                    {k: Mixture(**v) for k, v in s["densities"].items()}, pairs)
+                p["first"],
+                p["second"],
+                {k: tuple(v) for k, v in p["white"].items()},
+                Mixture(**p["joint"]),
+                {k: Mixture(**m) for k, m in p["alone"].items()},
+                p["predicted"],
+                [Boosted.from_text(r, 0, threads) for r in p["regressors"]],
+                p["spread"],
+            )
+        bank = Bank(
+            {k: Boosted.from_text(v, c, threads) for k, v in s["experts"].items()},
+            {k: Mixture(**v) for k, v in s["densities"].items()},
+            pairs,
+        )
         reference = Reference(dict(s["reference"]), {(a, b): tuple(v) for a, b, *v in s["limits"]})
-        return Fitted({k: Scaler(**v) for k, v in s["scalers"].items()}, bank, reference, s["temper"],
-                      None if s["hardened"] is None else Boosted.from_text(s["hardened"], c, threads),
-                      s["hardened_temper"], s["null"], s["scale"], Basis(**s["basis"]),
-                      {k: Monitor(**v) for k, v in s["monitors"].items()}, Gate(**s["gate"]),
-                      {k: tuple(v) for k, v in s["mismatch"].items()}, s["columns"], s["pairs_only"], s["keys"])
+        return Fitted(
+            {k: Scaler(**v) for k, v in s["scalers"].items()},
+            bank,
+            reference,
+            s["temper"],
+            None if s["hardened"] is None else Boosted.from_text(s["hardened"], c, threads),
+            s["hardened_temper"],
+            s["null"],
+            s["scale"],
+            Basis(**s["basis"]),
+            {k: Monitor(**v) for k, v in s["monitors"].items()},
+            Gate(**s["gate"]),
+            {k: tuple(v) for k, v in s["mismatch"].items()},
+            s["columns"],
+            s["pairs_only"],
+            s["keys"],
+        )
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"the model file does not hold a whole arbiter ({error})", remedy="fit again") from error
+        raise InputError(
+            f"the model file does not hold a whole arbiter ({error})", remedy="fit again"
+        ) from error

@@ -1,4 +1,5 @@
-"""The stress table: damage that is planted, so that it is known, against what the weights say and what it costs."""
+"""The stress table: damage that is planted, so that it is known, against what the weights say and what it
+costs."""
 
 from __future__ import annotations
 
@@ -23,8 +24,14 @@ def quality(z: np.ndarray, y: np.ndarray, at: np.ndarray, classes: np.ndarray | 
     return float(1 - ((z[..., 0] - y)[at] ** 2).mean() / max(y[at].var(), 1e-12))
 
 
-def stress(arbiter: SourceArbiter, scene: Scene, *, corruptions: Sequence[str] | None = None, seed: int = 0,
-           draws: int = 1) -> pd.DataFrame:
+def stress(
+    arbiter: SourceArbiter,
+    scene: Scene,
+    *,
+    corruptions: Sequence[str] | None = None,
+    seed: int = 0,
+    draws: int = 1,
+) -> pd.DataFrame:
     """Plant each corruption on a labelled scene and read the answer.
 
     Parameters
@@ -42,7 +49,8 @@ def stress(arbiter: SourceArbiter, scene: Scene, *, corruptions: Sequence[str] |
     -------
     DataFrame
         One row per corruption: `trained` (a related kind was planted in training), AUROC of 1 - weight and of
-        1 - reliability against the planted mask, accuracy (or R2) inside the damaged area of the arbiter, each
+        1 - reliability against the planted mask, accuracy (or R2) inside the damaged area of the arbiter,
+        each
         source alone, the stack (joint expert) and the hardened stack; `cost`: the arbiter's loss against the
         undamaged scene, there; `delta`: the arbiter minus the best of the others.
     """
@@ -59,16 +67,24 @@ def stress(arbiter: SourceArbiter, scene: Scene, *, corruptions: Sequence[str] |
         parts = []
         for d in range(draws):
             try:
-                bad, masks = corrupt(scene, name, seed + d, kinds=dict(arbiter.sources)
-                                     if isinstance(arbiter.sources, dict) else None)
+                bad, masks = corrupt(
+                    scene,
+                    name,
+                    seed + d,
+                    kinds=dict(arbiter.sources) if isinstance(arbiter.sources, dict) else None,
+                )
             except InputError:
                 if corruptions is not None:
                     raise
                 break  # the scene has no source of that kind
             mark = "yes" if not trained or set(RELATED[name]) & set(trained) else "never"
-            parts.append(_row(name, mark, arbiter.arbitrate(bad), before, y, known, arbiter, masks, roc_auc_score))
+            parts.append(
+                _row(name, mark, arbiter.arbitrate(bad), before, y, known, arbiter, masks, roc_auc_score)
+            )
         if parts:
-            mean = {k: np.mean([p[k] for p in parts]) if isinstance(v, float) else v for k, v in parts[0].items()}
+            mean = {
+                k: np.mean([p[k] for p in parts]) if isinstance(v, float) else v for k, v in parts[0].items()
+            }
             rows.append(mean)
     frame = pd.DataFrame(rows)
     others = [c for c in frame.columns if c.endswith("alone") or c in ("stack", "hardened stack")]
@@ -77,11 +93,18 @@ def stress(arbiter: SourceArbiter, scene: Scene, *, corruptions: Sequence[str] |
     return frame
 
 
-def _row(name: str, trained: str, a: Arbitration, before: Arbitration, y, known, arbiter, masks, auroc) -> dict:
+def _row(
+    name: str, trained: str, a: Arbitration, before: Arbitration, y, known, arbiter, masks, auroc
+) -> dict:
     bad = known if masks is None else np.logical_or.reduce(list(masks.values())) & known
     classes = arbiter.classes_
-    row: dict = {"corruption": name, "trained": trained, "source": "", "AUROC weight": np.nan,
-                 "AUROC reliability": np.nan}
+    row: dict = {
+        "corruption": name,
+        "trained": trained,
+        "source": "",
+        "AUROC weight": np.nan,
+        "AUROC reliability": np.nan,
+    }
     for s in a.sources:
         if masks is not None and masks[s].any() and not masks[s].all():
             row["source"] = s

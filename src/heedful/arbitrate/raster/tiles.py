@@ -1,4 +1,5 @@
-"""A scene larger than memory: read, arbitrated and written window by window; the same as the whole at once."""
+"""A scene larger than memory: read, arbitrated and written window by window; the same as the whole at
+once."""
 
 from __future__ import annotations
 
@@ -31,8 +32,11 @@ def probes(height: int, width: int, side: int = 128) -> list[tuple[slice, slice]
     if height * width <= 512 * 512:
         return [(slice(0, height), slice(0, width))]
     at = lambda n: [int(i * (n - min(side, n)) / 3) for i in range(4)]  # noqa: E731
-    return [(slice(i, min(i + side, height)), slice(j, min(j + side, width)))
-            for i in at(height) for j in at(width)]
+    return [
+        (slice(i, min(i + side, height)), slice(j, min(j + side, width)))
+        for i in at(height)
+        for j in at(width)
+    ]
 
 
 def rate_of(posterior: list[np.ndarray], valid: list[np.ndarray]) -> float:
@@ -46,11 +50,15 @@ def estimate_rates(arbiter: SourceArbiter, stack: RasterStack) -> dict[str, floa
     g, margin = stack.grid, halo(arbiter.neighbourhood)
     found: dict[str, tuple[list, list]] = {}
     for rows, columns in probes(g.height, g.width):
-        read = (slice(max(rows.start - margin, 0), min(rows.stop + margin, g.height)),
-                slice(max(columns.start - margin, 0), min(columns.stop + margin, g.width)))
+        read = (
+            slice(max(rows.start - margin, 0), min(rows.stop + margin, g.height)),
+            slice(max(columns.start - margin, 0), min(columns.stop + margin, g.width)),
+        )
         posterior, _ = arbiter._evidence(Scene(stack.read(*read)))
-        inner = (slice(rows.start - read[0].start, rows.stop - read[0].start),
-                 slice(columns.start - read[1].start, columns.stop - read[1].start))
+        inner = (
+            slice(rows.start - read[0].start, rows.stop - read[0].start),
+            slice(columns.start - read[1].start, columns.stop - read[1].start),
+        )
         for s, (p, v) in posterior.items():
             found.setdefault(s, ([], []))
             found[s][0].append(p[0][inner])
@@ -58,8 +66,9 @@ def estimate_rates(arbiter: SourceArbiter, stack: RasterStack) -> dict[str, floa
     return {s: rate_of(*pv) for s, pv in found.items()}
 
 
-def predict_files(arbiter: SourceArbiter, stack: RasterStack, out: str | Path, *, tile: int = 512
-                  ) -> tuple[Path, dict]:
+def predict_files(
+    arbiter: SourceArbiter, stack: RasterStack, out: str | Path, *, tile: int = 512
+) -> tuple[Path, dict]:
     """Arbitrate rasters on disk into a GeoTIFF on the same grid.
 
     Parameters
@@ -67,8 +76,8 @@ def predict_files(arbiter: SourceArbiter, stack: RasterStack, out: str | Path, *
     arbiter : SourceArbiter
     stack : RasterStack
     out : path
-        Bands: class (or value), probability of it, weight of each key, effective keys, reliability and mismatch
-        of each source; float32, NaN = no data. Coordinate system, transform and names are kept.
+        Bands: class (or value), probability of it, weight of each key, effective keys, reliability and
+        mismatch of each source; float32, NaN = no data. Coordinate system, transform and names are kept.
     tile : int
         Side of a window, pixels: memory grows with its square (512: about 1 GB).
 
@@ -82,15 +91,24 @@ def predict_files(arbiter: SourceArbiter, stack: RasterStack, out: str | Path, *
     total, count, nothing, names = None, 0, 0, None
     writer = None
     try:
-        for (rows, columns), read in progress(list(windows_of(g.height, g.width, tile, margin)), "arbitrating"):
+        for (rows, columns), read in progress(
+            list(windows_of(g.height, g.width, tile, margin)), "arbitrating"
+        ):
             answer = arbiter.arbitrate(Scene(stack.read(*read)), rate=rate)
-            inner = (slice(rows.start - read[0].start, rows.stop - read[0].start),
-                     slice(columns.start - read[1].start, columns.stop - read[1].start))
+            inner = (
+                slice(rows.start - read[0].start, rows.stop - read[0].start),
+                slice(columns.start - read[1].start, columns.stop - read[1].start),
+            )
             names, data = layers(answer)
             data = data[:, inner[0], inner[1]]
             if writer is None:
-                writer = RasterWriter(out, g, tuple(names), nodata=float("nan"),
-                                      tags={"software": "heedful raster", "keys": ",".join(answer.keys)}).__enter__()
+                writer = RasterWriter(
+                    out,
+                    g,
+                    tuple(names),
+                    nodata=float("nan"),
+                    tags={"software": "heedful raster", "keys": ",".join(answer.keys)},
+                ).__enter__()
             writer.write(rows, columns, data)
             seen = np.isfinite(data[0])
             part = data[:, seen].astype(np.float64).sum(1)

@@ -60,16 +60,22 @@ class Scene:
             clean[name] = x
         grids = {name: (x.shape[0], *x.shape[2:]) for name, x in clean.items()}
         if len(set(grids.values())) > 1:
-            said = ", ".join(f"{name} {g[1]} x {g[2]}" if g[0] == 1 else f"{name} {g[0]} points"
-                             for name, g in grids.items())
-            raise InputError(f"the sources lie on different grids ({said})",
-                             remedy="reproject them to one grid first (heedful raster ... --reproject)")
+            said = ", ".join(
+                f"{name} {g[1]} x {g[2]}" if g[0] == 1 else f"{name} {g[0]} points"
+                for name, g in grids.items()
+            )
+            raise InputError(
+                f"the sources lie on different grids ({said})",
+                remedy="reproject them to one grid first (heedful raster ... --reproject)",
+            )
         object.__setattr__(self, "sources", clean)
         if self.labels is not None:
             labels = np.asarray(self.labels)
             n, h, w = next(iter(grids.values()))
             if labels.size != n * h * w:
-                raise InputError(f"labels have shape {labels.shape}, the sources {(h, w) if n == 1 else (n,)}")
+                raise InputError(
+                    f"labels have shape {labels.shape}, the sources {(h, w) if n == 1 else (n,)}"
+                )
             object.__setattr__(self, "labels", labels.reshape(n, h, w))
 
     @property
@@ -108,8 +114,11 @@ def kind_of(name: str, given: str | None = None) -> str:
             raise InputError(f"source {name!r} is declared {given!r}; optical, radar or other was expected")
         return given
     low = name.lower()
-    return "radar" if any(low == r or low.startswith(r + "_") or r in low.split("_") for r in RADAR_NAMES) \
+    return (
+        "radar"
+        if any(low == r or low.startswith(r + "_") or r in low.split("_") for r in RADAR_NAMES)
         else "optical"
+    )
 
 
 def box(x: np.ndarray, size: int, valid: np.ndarray | None = None) -> np.ndarray:
@@ -140,7 +149,9 @@ def box(x: np.ndarray, size: int, valid: np.ndarray | None = None) -> np.ndarray
 
 def _total(x: np.ndarray, size: int) -> np.ndarray:
     kernel = np.ones(size)
-    return ndimage.correlate1d(ndimage.correlate1d(x, kernel, -1, mode="constant"), kernel, -2, mode="constant")
+    return ndimage.correlate1d(
+        ndimage.correlate1d(x, kernel, -1, mode="constant"), kernel, -2, mode="constant"
+    )
 
 
 @dataclass
@@ -174,17 +185,25 @@ class Scaler:
         if values.size == 0:
             return
         median, trained = float(np.median(values)), float(np.median(self.centre))
-        if (np.median(self.high) <= 6 and trained < 0 and (values >= 0).all()):
-            raise InputError(f"{name!r} is never negative (median {median:.3g}); it was trained on decibels "
-                             f"(median {trained:.3g} dB)", remedy="convert power with 10*log10, amplitude 20*log10")
+        if np.median(self.high) <= 6 and trained < 0 and (values >= 0).all():
+            raise InputError(
+                f"{name!r} is never negative (median {median:.3g}); it was trained on decibels "
+                f"(median {trained:.3g} dB)",
+                remedy="convert power with 10*log10, amplitude 20*log10",
+            )
         if trained > 0 and median < 0 and (values < 6).all():
-            raise InputError(f"{name!r} looks like decibels (median {median:.3g}); it was trained on linear "
-                             f"values (median {trained:.3g})", remedy="convert with 10**(dB/10)")
+            raise InputError(
+                f"{name!r} looks like decibels (median {median:.3g}); it was trained on linear "
+                f"values (median {trained:.3g})",
+                remedy="convert with 10**(dB/10)",
+            )
         if trained > 0 and median > 0:
             ratio = median / trained
             if ratio > 300 or ratio < 1 / 300:
-                raise InputError(f"{name!r} has a median of {median:.3g}, the training data {trained:.3g}",
-                                 remedy="bring both to one scale (reflectance 0..1 or 0..10000)")
+                raise InputError(
+                    f"{name!r} has a median of {median:.3g}, the training data {trained:.3g}",
+                    remedy="bring both to one scale (reflectance 0..1 or 0..10000)",
+                )
 
 
 def describe(z: np.ndarray, neighbourhood: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,7 +1,8 @@
 """How the arbiter is fitted: cross-fitted experts, planted damage, calibrated gate.
 
 Blocks of the training scenes are split into folds. Experts, densities and pair models are fitted on the other
-folds and read on each fold, so what the gate learns from is held out in space. The final models use every block.
+folds and read on each fold, so what the gate learns from is held out in space. The final models use every
+block.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ class Fitted:
     basis: Basis
     monitors: dict[str, Monitor]
     gate: Gate
-    mismatch: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray, float]]  # mean, sd, coef, intercept per pair
+    mismatch: dict[
+        str, tuple[np.ndarray, np.ndarray, np.ndarray, float]
+    ]  # mean, sd, coef, intercept per pair
     columns: list[str]
     pairs_only: np.ndarray
     keys: list[str]
@@ -76,16 +79,25 @@ def fit_bank(t: Tokens, y: np.ndarray, keep: np.ndarray, cfg: Settings, rng: np.
     target = y[at]
     experts = {}
     for s, f in t.features.items():
-        experts[s] = make_expert(cfg.experts, cfg.classes, trees=cfg.trees, seed=cfg.seed, threads=cfg.threads)
+        experts[s] = make_expert(
+            cfg.experts, cfg.classes, trees=cfg.trees, seed=cfg.seed, threads=cfg.threads
+        )
         experts[s].fit(f[at], target)
-    experts[JOINT] = make_expert(cfg.experts, cfg.classes, trees=cfg.trees, seed=cfg.seed, threads=cfg.threads)
+    experts[JOINT] = make_expert(
+        cfg.experts, cfg.classes, trees=cfg.trees, seed=cfg.seed, threads=cfg.threads
+    )
     experts[JOINT].fit(t.joint()[at], target)
     few = tuple(where[: 4000 if cfg.light else 8000].T)
-    densities = fit_densities({s: m[few].astype(float) for s, m in t.marginal.items()}, seed=cfg.seed,
-                              light=cfg.light)
-    pairs = fit_pairs({s: m[few].astype(float) for s, m in t.smooth.items()},
-                      {s: m[few].astype(float) for s, m in t.means.items()}, trees=cfg.trees, seed=cfg.seed,
-                      light=cfg.light)
+    densities = fit_densities(
+        {s: m[few].astype(float) for s, m in t.marginal.items()}, seed=cfg.seed, light=cfg.light
+    )
+    pairs = fit_pairs(
+        {s: m[few].astype(float) for s, m in t.smooth.items()},
+        {s: m[few].astype(float) for s, m in t.means.items()},
+        trees=cfg.trees,
+        seed=cfg.seed,
+        light=cfg.light,
+    )
     return Bank(experts, densities, pairs)
 
 
@@ -95,8 +107,9 @@ def take(t: Tokens, i: np.ndarray) -> Tokens:
     return Tokens(*(pick(d) for d in (t.features, t.marginal, t.smooth, t.means, t.valid)))
 
 
-def fit_arbiter(blocks: dict[str, np.ndarray], y: np.ndarray, known: np.ndarray, groups: np.ndarray,
-                cfg: Settings) -> Fitted:
+def fit_arbiter(
+    blocks: dict[str, np.ndarray], y: np.ndarray, known: np.ndarray, groups: np.ndarray, cfg: Settings
+) -> Fitted:
     """Fit everything.
 
     Parameters
@@ -117,8 +130,9 @@ def fit_arbiter(blocks: dict[str, np.ndarray], y: np.ndarray, known: np.ndarray,
     rest = [np.flatnonzero(groups != f) for f in np.unique(groups)]
     keep_at = lambda i: known[i]  # noqa: E731
 
-    banks = [fit_bank(take(clean, r), y[r], keep_at(r), cfg, rng)
-             for r in progress(rest, "cross-fitting experts")]
+    banks = [
+        fit_bank(take(clean, r), y[r], keep_at(r), cfg, rng) for r in progress(rest, "cross-fitting experts")
+    ]
     final = fit_bank(clean, y, known, cfg, rng)
 
     # 1. clean held-out pixels: calibration of each expert, and the reference of each density
@@ -147,20 +161,39 @@ def fit_arbiter(blocks: dict[str, np.ndarray], y: np.ndarray, known: np.ndarray,
     for p in progress(range(cfg.passes), "planting damage"):
         bad, masks, what = plant(blocks, kinds, seed=1000 * cfg.seed + p, fixed=fixed)
         t = Tokens.of(standard(bad), cfg.neighbourhood)
-        parts.append(_rows(banks, reference, temper, scale, t, folds, known & t.all_valid(), y, (masks, what),
-                           planted_per_block, cfg, rng))
+        parts.append(
+            _rows(
+                banks,
+                reference,
+                temper,
+                scale,
+                t,
+                folds,
+                known & t.all_valid(),
+                y,
+                (masks, what),
+                planted_per_block,
+                cfg,
+                rng,
+            )
+        )
     columns, pairs_only = parts[0]["columns"], parts[0]["pairs_only"]
-    data = {k: np.concatenate([p[k] for p in parts]) for k in
-            ("e", "z", "y", "fold", "planted", "damaged", "swapped", "joint")}
+    data = {
+        k: np.concatenate([p[k] for p in parts])
+        for k in ("e", "z", "y", "fold", "planted", "damaged", "swapped", "joint")
+    }
 
-    # 3. the hardened expert: the same joint features, planted rows as well; held out for the gate, all at last
+    # 3. the hardened expert: the same joint features, planted rows as well; held out for the gate, all at
+    # last
     hardened, hard_temper = None, 1.0
     keys = [*names, JOINT]
     if cfg.hardened:
         hz = np.zeros((len(data["y"]), 1, data["z"].shape[2]), np.float32)
         for f in np.unique(data["fold"]):
             m = data["fold"] != f
-            expert = make_expert(cfg.experts, cfg.classes, trees=cfg.trees, seed=cfg.seed, threads=cfg.threads)
+            expert = make_expert(
+                cfg.experts, cfg.classes, trees=cfg.trees, seed=cfg.seed, threads=cfg.threads
+            )
             expert.fit(*_thin(data["joint"][m], data["y"][m], 2 * cfg.rows, rng))
             out = expert.predict(data["joint"][~m])
             hz[~m, 0] = centred(out) if cfg.task == "classes" else out
@@ -178,21 +211,53 @@ def fit_arbiter(blocks: dict[str, np.ndarray], y: np.ndarray, known: np.ndarray,
     weight = np.where(data["planted"], 0.5 / max(data["planted"].sum(), 1), 0.5 / (~data["planted"]).sum())
     basis = Basis.fit(data["e"][~data["planted"]])
     h = basis(data["e"])
-    monitors = {s: Monitor.fit(h, data["damaged"][:, i], data["fold"], weight)
-                if data["damaged"][:, i].any() else None for i, s in enumerate(names)}
+    monitors = {
+        s: Monitor.fit(h, data["damaged"][:, i], data["fold"], weight)
+        if data["damaged"][:, i].any()
+        else None
+        for i, s in enumerate(names)
+    }
     monitors = {s: m for s, m in monitors.items() if m is not None}
     logr = log_reliability(monitors, h, keys, names)
     start = np.array([{JOINT: 1.5, NULL: -1.0}.get(k, 0.0) for k in keys])
     reads = np.array([[k in (s, JOINT) for k in keys] for s in names])
-    gate = Gate.fit(h, logr, data["z"] / scale, data["y"] / scale if cfg.task == "value" else data["y"], weight,
-                    start, reads, ~data["damaged"], classes=cfg.task == "classes", seed=cfg.seed)
+    gate = Gate.fit(
+        h,
+        logr,
+        data["z"] / scale,
+        data["y"] / scale if cfg.task == "value" else data["y"],
+        weight,
+        start,
+        reads,
+        ~data["damaged"],
+        classes=cfg.task == "classes",
+        seed=cfg.seed,
+    )
     mismatch = _fit_mismatch(data, pairs_only, names)
-    return Fitted(scalers, final, reference, temper, hardened, hard_temper, null, scale, basis, monitors, gate,
-                  mismatch, columns, pairs_only, keys)
+    return Fitted(
+        scalers,
+        final,
+        reference,
+        temper,
+        hardened,
+        hard_temper,
+        null,
+        scale,
+        basis,
+        monitors,
+        gate,
+        mismatch,
+        columns,
+        pairs_only,
+        keys,
+    )
 
 
-def log_reliability(monitors: dict[str, Monitor], h: np.ndarray, keys: list[str], names: list[str]) -> np.ndarray:
-    """(n, E): the sum of log r_s over the sources that an expert reads; 0 for the hardened one and for null."""
+def log_reliability(
+    monitors: dict[str, Monitor], h: np.ndarray, keys: list[str], names: list[str]
+) -> np.ndarray:
+    """(n, E): the sum of log r_s over the sources that an expert reads; 0 for the hardened one and for
+    null."""
     out = np.zeros((len(h), len(keys)))
     for s in names:
         if s in monitors:
@@ -279,4 +344,3 @@ def _fit_mismatch(data: dict, pairs_only: np.ndarray, names: list[str]) -> dict:
         coef, intercept = logistic(std[use], positive[use], weight[use] * use.sum(), c=1.0)
         out[s] = (mean, sd, coef, intercept)
     return out
-
