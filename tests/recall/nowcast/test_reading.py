@@ -8,7 +8,7 @@ import pytest
 
 from heedful.errors import InputError
 from heedful.reading import pictures as pic
-from heedful.recall.nowcast.backtest import backtest
+from heedful.recall.nowcast.backtesting import backtest
 from heedful.recall.nowcast.claims import claim
 from heedful.recall.nowcast.model import Nowcast
 from heedful.recall.nowcast.pictures import bars, lags, timeline, waterfall

@@ -6,11 +6,11 @@ from importlib import import_module
 
 _WHERE = {
     "Nowcast": "model", "Chronology": "labels", "Indicator": "indicators",
-    "Tokens": "tokens", "tokenise": "tokens", "backtest": "backtest", "Backtest": "backtest",
-    "explain": "reading", "Narrative": "reading", "macrodata": "demo", "demo": "demo",
+    "Tokens": "tokens", "tokenise": "tokens", "backtest": "backtesting", "Backtest": "backtesting",
+    "explain": "reading", "Narrative": "reading", "macrodata": "demo",
 }
 __all__ = [
-    "Backtest", "Chronology", "Indicator", "Narrative", "Nowcast", "Tokens", "backtest", "demo",
+    "Backtest", "Chronology", "Indicator", "Narrative", "Nowcast", "Tokens", "backtest",
     "explain", "macrodata", "tokenise",
 ]
 

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from ...files.panel import Panel
     from ...reading.story import Story
-    from .backtest import Backtest
+    from .backtesting import Backtest
     from .labels import Chronology
 
 HELP = "Probability of recession, and which past months moved it."
@@ -79,7 +79,7 @@ def tell(
 
     from ...errors import InputError
     from ...reading.story import Story
-    from .backtest import as_of, backtest
+    from .backtesting import as_of, backtest
     from .indicators import choose
     from .labels import Chronology, as_period
     from .model import Nowcast
@@ -154,7 +154,7 @@ def _in_force(panel, vintages, chronology, model, test: Backtest, when):
     """The refit that was in force when `when` was nowcast; the newest one for what was not tested."""
     from sklearn.base import clone
 
-    from .backtest import as_of
+    from .backtesting import as_of
 
     if when not in test.probability.index:
         return model

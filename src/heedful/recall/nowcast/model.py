@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -239,9 +239,10 @@ class Nowcast(Estimator):
 
     def _tokens(self, panel: Panel, raw: np.ndarray, chosen, sign: np.ndarray | None = None) -> Tokens:
         lags = max(1, self.window // panel.months)
-        raw = np.where(self.begun_, raw, np.nan)
-        return tokenise(raw, panel.values.index, chosen, lags, self.centre_, self.spread_,
-                        self.sign_ if sign is None else sign)
+        raw, sign = np.where(self.begun_, raw, np.nan), self.sign_ if sign is None else sign
+        # a sign that was taken from the past is told on, so that a reading can say "rise" or "decline"
+        turned = [replace(one, sign=int(s)) for one, s in zip(chosen, sign, strict=True)]
+        return tokenise(raw, panel.values.index, turned, lags, self.centre_, self.spread_, sign)
 
     def _values(self, surprise: np.ndarray) -> np.ndarray:
         return self.knee * np.arcsinh(np.nan_to_num(surprise) / self.knee)

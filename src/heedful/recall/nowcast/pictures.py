@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...reading import pictures as pic
-from .backtest import Backtest
+from .backtesting import Backtest
 from .labels import Chronology
 from .reading import Narrative
 

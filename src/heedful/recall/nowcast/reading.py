@@ -215,10 +215,8 @@ def _kind(z: np.ndarray, length: int, months: int) -> str:
 
 def _words(indicator: Indicator, kind: str, net: float) -> str:
     """ "jump in the oil price", "slow decline in consumer sentiment"; for a level, low or high."""
-    # `net` and the sign together say whether the series itself went up; an unknown sign says nothing
+    # `net` and the sign together say whether the series itself went up
     up = net * indicator.sign
-    if indicator.sign == 0:
-        return indicator.words.removeprefix("the ")
     if indicator.transform in (1, 4):
         level = "high" if up > 0 else "low"
         manner = {"slow": "lastingly ", "spike": "suddenly ", "move": ""}[kind]

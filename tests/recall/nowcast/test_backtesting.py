@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from heedful.errors import InputError
-from heedful.recall.nowcast.backtest import Backtest, auroc, backtest, default_start
+from heedful.recall.nowcast.backtesting import Backtest, auroc, backtest, default_start
 from heedful.recall.nowcast.baselines import probit
 from heedful.recall.nowcast.labels import Chronology
 from heedful.recall.nowcast.model import Nowcast
