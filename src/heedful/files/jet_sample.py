@@ -85,9 +85,12 @@ class JetSample:
             for name, value in (("label", self.label), ("partons", self.partons))
         }
         return replace(
-            self, **{name: getattr(self, name)[rows] for name in ("pt", "eta", "phi", "energy", "charge")},
-            prong=None if self.prong is None else self.prong[rows], offsets=offsets, **per_jet,
-        )  # fmt: skip
+            self,
+            **{name: getattr(self, name)[rows] for name in ("pt", "eta", "phi", "energy", "charge")},
+            prong=None if self.prong is None else self.prong[rows],
+            offsets=offsets,
+            **per_jet,
+        )
 
 
 def make_sample(
@@ -122,7 +125,7 @@ def make_sample(
     Examples
     --------
     >>> s = make_sample([30.0, 20.0], [0.1, 0.2], [3.0, 3.5], [31.0, 21.0], [0, 1, 2])
-    >>> len(s), s.phi.round(3).tolist(), s.notes
+    >>> len(s), [round(float(x), 3) for x in s.phi], s.notes
     (2, [3.0, -2.783], ('1 of 2 azimuths outside [-pi, pi) wrapped',))
     """
     if unit not in ("GeV", "MeV"):
@@ -132,8 +135,11 @@ def make_sample(
         x = np.asarray(x, np.float64)
         bad = np.flatnonzero(~np.isfinite(x))
         if len(bad):
-            raise InputError(f"{len(bad)} particles have a {name} that is no finite number", path=path,
-                             where=f"first: particle {bad[0]}")  # fmt: skip
+            raise InputError(
+                f"{len(bad)} particles have a {name} that is no finite number",
+                path=path,
+                where=f"first: particle {bad[0]}",
+            )
         values[name] = x
     offsets = np.asarray(offsets, np.int64)
     m = len(values["pt"])
@@ -145,11 +151,14 @@ def make_sample(
         or (np.diff(offsets) < 0).any()
     ):
         last = offsets[-1] if offsets.size else "nothing"
-        raise InputError(f"offsets of {offsets.size} entries end at {last}; they must rise from 0 to {m} particles",
-                         path=path)  # fmt: skip
+        raise InputError(
+            f"offsets of {offsets.size} entries end at {last}; they must rise from 0 to {m} particles",
+            path=path,
+        )
     if any(len(x) != m for x in values.values()):
-        raise InputError(f"{ {k: len(x) for k, x in values.items()} } particles; equal numbers were expected",
-                         path=path)  # fmt: skip
+        raise InputError(
+            f"{ {k: len(x) for k, x in values.items()} } particles; equal numbers were expected", path=path
+        )
     notes = list(notes)
     scale = 1e-3 if unit == "MeV" else 1.0
     values["pt"], values["energy"] = values["pt"] * scale, values["energy"] * scale
@@ -169,22 +178,33 @@ def make_sample(
         notes.append(f"{out.sum()} of {m} azimuths outside [-pi, pi) wrapped")
         values["phi"][out] = (values["phi"][out] + np.pi) % (2 * np.pi) - np.pi
     if (np.abs(values["eta"]) > 10).any():
-        raise InputError(f"{(np.abs(values['eta']) > 10).sum()} particles at |eta| > 10", path=path,
-                         remedy="is this column really the pseudorapidity?")  # fmt: skip
+        raise InputError(
+            f"{(np.abs(values['eta']) > 10).sum()} particles at |eta| > 10",
+            path=path,
+            remedy="is this column really the pseudorapidity?",
+        )
     counts = np.diff(offsets)
     sums = (
         np.add.reduceat(np.r_[values["pt"], 0.0], offsets[:-1]) * (counts > 0) if len(counts) else np.zeros(0)
     )
     if len(sums) and sums.max() > BEAM:
         jet = int(sums.argmax())
-        raise InputError(f"jet {jet} has {sums[jet]:.0f} GeV of transverse momentum, more than a beam of the LHC",
-                         path=path, remedy="if the file is in MeV, say unit='MeV' (--unit MeV)")  # fmt: skip
+        raise InputError(
+            f"jet {jet} has {sums[jet]:.0f} GeV of transverse momentum, more than a beam of the LHC",
+            path=path,
+            remedy="if the file is in MeV, say unit='MeV' (--unit MeV)",
+        )
     if (counts == 0).any():
         notes.append(f"{(counts == 0).sum()} jets without a particle kept")
     if label is not None and len(label) != len(counts):
         raise InputError(f"{len(label)} labels for {len(counts)} jets", path=path)
     return JetSample(
-        *(values[k].astype(np.float32) for k in ("pt", "eta", "phi", "energy")), charge.astype(np.float32), offsets,
-        None if label is None else np.asarray(label, np.int64), None if partons is None else np.asarray(partons),
-        prong, tuple(label_names), tuple(notes),
-    )  # fmt: skip
+        *(values[k].astype(np.float32) for k in ("pt", "eta", "phi", "energy")),
+        charge.astype(np.float32),
+        offsets,
+        None if label is None else np.asarray(label, np.int64),
+        None if partons is None else np.asarray(partons),
+        prong,
+        tuple(label_names),
+        tuple(notes),
+    )

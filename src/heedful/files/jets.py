@@ -14,10 +14,18 @@ from .limits import check_array, check_readable
 __all__ = ["JetSample", "make_sample", "read_jets", "write_scores"]
 # what a branch is called, without its prefix: our name first, then JetClass's, weaver's and older ones
 _FIELDS = {
-    "pt": ("pt",), "eta": ("eta",), "phi": ("phi",), "energy": ("energy", "e", "en"),
-    "px": ("px",), "py": ("py",), "pz": ("pz",), "charge": ("charge", "q"),
-    "deta": ("deta", "etarel"), "dphi": ("dphi", "phirel"), "mass": ("mass", "m"),
-}  # fmt: skip
+    "pt": ("pt",),
+    "eta": ("eta",),
+    "phi": ("phi",),
+    "energy": ("energy", "e", "en"),
+    "px": ("px",),
+    "py": ("py",),
+    "pz": ("pz",),
+    "charge": ("charge", "q"),
+    "deta": ("deta", "etarel"),
+    "dphi": ("dphi", "phirel"),
+    "mass": ("mass", "m"),
+}
 _PARTICLE = (
     "part_",
     "particle_",
@@ -92,9 +100,15 @@ def _from_npz(path: Path, unit: str, most: int | None) -> JetSample:
     else:
         raise InputError("flat particles without 'offsets'", path=path, remedy="store where each jet begins")
     sample = make_sample(
-        *p[:, :4].T, offsets, charge=p[:, 4] if p.shape[1] > 4 else None, label=data.get("label"),
-        partons=data.get("partons"), prong=data.get("prong"), unit=unit, path=path,
-    )  # fmt: skip
+        *p[:, :4].T,
+        offsets,
+        charge=p[:, 4] if p.shape[1] > 4 else None,
+        label=data.get("label"),
+        partons=data.get("partons"),
+        prong=data.get("prong"),
+        unit=unit,
+        path=path,
+    )
     return sample.take(np.arange(min(most, len(sample)))) if most else sample
 
 
@@ -112,8 +126,11 @@ def _root_table(path: Path, tree: str | None, most: int | None) -> dict[str, Any
             ]
             trees = list(dict.fromkeys(trees))
             if tree is None and len(trees) != 1:
-                raise InputError(f"holds {len(trees)} trees ({', '.join(trees) or 'none'})", path=path,
-                                 remedy="name one (--tree)")  # fmt: skip
+                raise InputError(
+                    f"holds {len(trees)} trees ({', '.join(trees) or 'none'})",
+                    path=path,
+                    remedy="name one (--tree)",
+                )
             if tree is not None and tree not in trees:
                 raise InputError(f"no tree {tree!r} (it has {', '.join(trees) or 'none'})", path=path)
             chosen = file[tree or trees[0]]
@@ -159,12 +176,17 @@ def _from_table(table: dict[str, Any], path: Path, unit: str) -> JetSample:
     got = {what: branch(what) for what in _FIELDS}
     first = next((x for x in (got["pt"], got["px"]) if x is not None), None)
     if first is None:
-        raise InputError(f"no branch for the particles' pt or px among {', '.join(list(table)[:12]) or 'none'}",
-                         path=path, remedy="names like part_pt, part_eta, part_phi, part_energy are known")  # fmt: skip
+        raise InputError(
+            f"no branch for the particles' pt or px among {', '.join(list(table)[:12]) or 'none'}",
+            path=path,
+            remedy="names like part_pt, part_eta, part_phi, part_energy are known",
+        )
     try:
         counts = ak.to_numpy(ak.num(first, axis=1))
-        flat = {what: None if x is None else np.asarray(ak.to_numpy(ak.flatten(x, axis=1)), np.float64)
-                for what, x in got.items()}  # fmt: skip
+        flat = {
+            what: None if x is None else np.asarray(ak.to_numpy(ak.flatten(x, axis=1)), np.float64)
+            for what, x in got.items()
+        }
     except (ValueError, TypeError, np.exceptions.AxisError) as error:
         raise InputError(
             "the particle branches are not lists of numbers, one list a jet", path=path
@@ -190,8 +212,19 @@ def _from_table(table: dict[str, Any], path: Path, unit: str) -> JetSample:
     if flat["charge"] is None:
         notes.append("no charges in the file: taken as 0")
     label, names = _label(table, lower, path)
-    return make_sample(flat["pt"], flat["eta"], flat["phi"], flat["energy"], offsets, charge=flat["charge"],
-                       label=label, label_names=names, notes=notes, unit=unit, path=path)  # fmt: skip
+    return make_sample(
+        flat["pt"],
+        flat["eta"],
+        flat["phi"],
+        flat["energy"],
+        offsets,
+        charge=flat["charge"],
+        label=label,
+        label_names=names,
+        notes=notes,
+        unit=unit,
+        path=path,
+    )
 
 
 def _label(table, lower, path) -> tuple[np.ndarray | None, tuple[str, ...]]:
@@ -204,8 +237,10 @@ def _label(table, lower, path) -> tuple[np.ndarray | None, tuple[str, ...]]:
         return None, ()
     matrix = np.stack([np.asarray(table[name]) for name in onehot], 1)
     if not (matrix.sum(1) == 1).all():
-        raise InputError(f"{(matrix.sum(1) != 1).sum()} jets have no or several of the labels {', '.join(onehot)}",
-                         path=path)  # fmt: skip
+        raise InputError(
+            f"{(matrix.sum(1) != 1).sum()} jets have no or several of the labels {', '.join(onehot)}",
+            path=path,
+        )
     return matrix.argmax(1).astype(np.int64), tuple(name.split("_", 1)[1] for name in onehot)
 
 
@@ -224,8 +259,10 @@ def write_scores(path: str | Path, sample: JetSample, columns: dict[str, np.ndar
     except ImportError as error:
         raise MissingExtra("awkward", "files") from error
     path = Path(path)
-    data = {f"part_{name}": ak.unflatten(getattr(sample, name), sample.counts)
-            for name in ("pt", "eta", "phi", "energy", "charge")}  # fmt: skip
+    data = {
+        f"part_{name}": ak.unflatten(getattr(sample, name), sample.counts)
+        for name in ("pt", "eta", "phi", "energy", "charge")
+    }
     if sample.label is not None:
         data["label"] = sample.label
     for name, values in columns.items():

@@ -16,8 +16,16 @@ _WHERE = {
     "demo": "demo",
 }
 __all__ = [
-    "JetTagger", "constituents", "demo", "features", "nearest", "read_tagger", "subjet_mass", "subjets", "toy_jets",
-]  # fmt: skip
+    "JetTagger",
+    "constituents",
+    "demo",
+    "features",
+    "nearest",
+    "read_tagger",
+    "subjet_mass",
+    "subjets",
+    "toy_jets",
+]
 
 
 def __getattr__(name: str):

@@ -58,9 +58,22 @@ class JetTagger(Estimator):
     (2, 2)
     """
 
-    def __init__(self, *, method: str = "hybrid", layers: int | None = None, mask: str = "nearest", k: int = 16,
-                 uniform: bool = False, most: int = 48, epochs: int = 14, batch: int = 64, rate: float = 2e-3,
-                 members: int = 3, augment: bool = True, seed: int = 0):  # fmt: skip
+    def __init__(
+        self,
+        *,
+        method: str = "hybrid",
+        layers: int | None = None,
+        mask: str = "nearest",
+        k: int = 16,
+        uniform: bool = False,
+        most: int = 48,
+        epochs: int = 14,
+        batch: int = 64,
+        rate: float = 2e-3,
+        members: int = 3,
+        augment: bool = True,
+        seed: int = 0,
+    ):
         self.method = method
         self.layers = layers
         self.mask = mask
@@ -90,8 +103,10 @@ class JetTagger(Estimator):
             raise InputError(f"{len(y)} labels for {len(X)} jets")
         self.classes_ = np.unique(y)
         if len(self.classes_) != 2:
-            raise InputError(f"{len(self.classes_)} classes ({self.classes_[:6].tolist()}); two were expected",
-                             remedy="keep the jets of two classes")  # fmt: skip
+            raise InputError(
+                f"{len(self.classes_)} classes ({self.classes_[:6].tolist()}); two were expected",
+                remedy="keep the jets of two classes",
+            )
         self._check()
         self.n_features_ = 20 if self.method == "hybrid" else 0
         raw = self._raw_features(X)
@@ -101,9 +116,21 @@ class JetTagger(Estimator):
         self.nets_ = []
         for member in range(self.members):
             net = self._net(self.seed * 1000 + member)
-            fit(net, self._loss, data, epochs=self.epochs, batch_size=self.batch, lr=self.rate, weight_decay=0.05,
-                schedule="cosine", clip=1.0, validation=0, patience=None, seed=self.seed * 1000 + member,
-                text=f"training network {member + 1} of {self.members}")  # fmt: skip
+            fit(
+                net,
+                self._loss,
+                data,
+                epochs=self.epochs,
+                batch_size=self.batch,
+                lr=self.rate,
+                weight_decay=0.05,
+                schedule="cosine",
+                clip=1.0,
+                validation=0,
+                patience=None,
+                seed=self.seed * 1000 + member,
+                text=f"training network {member + 1} of {self.members}",
+            )
             self.nets_.append({name: value.detach().clone() for name, value in net.state_dict().items()})
         return self
 
@@ -125,8 +152,9 @@ class JetTagger(Estimator):
             self.layers if self.layers is not None else {"hybrid": 0, "particles": 2, "plain": 1}[self.method]
         )
         with seeded(seed):
-            return ClassRead(self.n_features_, layers=layers, mask=self.mask, k=self.k, uniform=self.uniform,
-                             seed=seed)  # fmt: skip
+            return ClassRead(
+                self.n_features_, layers=layers, mask=self.mask, k=self.k, uniform=self.uniform, seed=seed
+            )
 
     def _raw_features(self, X: JetSample) -> np.ndarray:
         return substructure(X) if self.n_features_ else np.zeros((len(X), 0))

@@ -16,9 +16,13 @@ class FeedForward(nn.Module):
     def __init__(self, width: int, dropout: float):
         super().__init__()
         self.inner = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Dropout(dropout),
-            nn.Linear(2 * width, width), nn.Dropout(dropout),
-        )  # fmt: skip
+            nn.LayerNorm(width),
+            nn.Linear(width, 2 * width),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(2 * width, width),
+            nn.Dropout(dropout),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.inner(x)
@@ -60,9 +64,10 @@ class LocalAttention(nn.Module):
         v, (mx, my, xx, xy, yy) = got[..., : v.shape[-1]], got[..., v.shape[-1] :].unbind(-1)
         x, y = x[:, None], y[:, None]
         # the same moments about the particle itself, by expanding the square
-        about = torch.stack([
-            mx - x, my - y, xx - 2 * x * mx + x * x, xy - x * my - y * mx + x * y, yy - 2 * y * my + y * y
-        ], -1)  # fmt: skip
+        about = torch.stack(
+            [mx - x, my - y, xx - 2 * x * mx + x * x, xy - x * my - y * mx + x * y, yy - 2 * y * my + y * y],
+            -1,
+        )
         joined = torch.cat([v, about * 3.0], -1).transpose(1, 2).flatten(2)
         return self.forward_block(h + self.out(joined))
 
@@ -84,8 +89,19 @@ class ClassRead(nn.Module):
         The control: all scores 0, so that weights are what the mask alone gives.
     """
 
-    def __init__(self, features: int, *, layers: int = 0, mask: str = "nearest", k: int = 16, width: int = 32,
-                 heads: int = 4, uniform: bool = False, dropout: float = 0.1, seed: int = 0):  # fmt: skip
+    def __init__(
+        self,
+        features: int,
+        *,
+        layers: int = 0,
+        mask: str = "nearest",
+        k: int = 16,
+        width: int = 32,
+        heads: int = 4,
+        uniform: bool = False,
+        dropout: float = 0.1,
+        seed: int = 0,
+    ):
         super().__init__()
         self.features, self.mask, self.k, self.heads, self.uniform = features, mask, k, heads, uniform
         self.draw = torch.Generator().manual_seed(seed + 7919)
@@ -158,7 +174,7 @@ class ClassRead(nn.Module):
     def weights(
         self, x: Tensor, p: Tensor, f: Tensor, offsets: Tensor
     ) -> tuple[Weights, Tensor, Tensor, Tensor, Tensor]:
-        """The jet's attention: ``Weights`` (heads, jets, T), values, queries (jets, width), h, token offsets."""
+        """``Weights`` (heads, jets, T) of a jet's query, values, queries (jets, width), h, token offsets."""
         h = self.particles(x, p, offsets)
         tokens, starts = self.tokens(h, f, offsets)
         asked = self.asked.expand(len(offsets) - 1, -1)
@@ -175,7 +191,7 @@ class ClassRead(nn.Module):
         return Weights(q, k, [Segments(torch.arange(len(offsets)), starts)]), v, query, h, starts
 
     def forward(self, x: Tensor, p: Tensor, f: Tensor, offsets: Tensor) -> Tensor:
-        """Logits (B,) of the second class, for constituents (M, 8), pt/eta/phi/E (M, 4), features, offsets."""
+        """Logits (B,), for constituents (M, 8), their pt, eta, phi, E (M, 4), features (B, F) and offsets."""
         w, v, query, h, _ = self.weights(x, p, f, offsets)
         read = query + self.read_out((w @ v).transpose(0, 1).flatten(1))
         jets = len(offsets) - 1
@@ -188,7 +204,7 @@ class ClassRead(nn.Module):
 
 
 def turned(x: Tensor, offsets: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Constituents with (d_eta, d_phi) of each jet rotated and reflected at random: what a jet's physics ignores."""
+    """Constituents with (d_eta, d_phi) of each jet rotated and reflected at random."""
     jets = len(offsets) - 1
     angle = torch.rand(jets, generator=generator) * 2 * np.pi
     flip = torch.where(torch.rand(jets, generator=generator) < 0.5, -1.0, 1.0)

@@ -63,8 +63,12 @@ def toy_jets(
             place = np.zeros((1, 2))
         particles = []
         for p in range(n):
-            partons[jet, p] = (share[p] * total, eta + place[p, 0], phi + place[p, 1],
-                               share[p] * total * np.cosh(eta + place[p, 0]))  # fmt: skip
+            partons[jet, p] = (
+                share[p] * total,
+                eta + place[p, 0],
+                phi + place[p, 1],
+                share[p] * total * np.cosh(eta + place[p, 0]),
+            )
             width = rng.uniform(0.1, 0.6) if n == 1 else rng.uniform(0.08, 0.25)
             particles += _cascade(
                 rng, share[p] * total, place[p], width, rng.poisson(mean_particles / n) + 1, p
@@ -77,14 +81,22 @@ def toy_jets(
     t, eta, phi, prong = np.array(rows).T
     energy = np.sqrt((t * np.cosh(eta)) ** 2 + PION**2)
     partons[..., 2] = (partons[..., 2] + np.pi) % (2 * np.pi) - np.pi
-    sample = make_sample(t, eta, (phi + np.pi) % (2 * np.pi) - np.pi, energy, np.concatenate([[0], np.cumsum(counts)]),
-                         charge=rng.choice([-1, 0, 1], len(t), p=[0.3, 0.4, 0.3]), label=label, partons=partons,
-                         prong=prong.astype(int))  # fmt: skip
+    sample = make_sample(
+        t,
+        eta,
+        (phi + np.pi) % (2 * np.pi) - np.pi,
+        energy,
+        np.concatenate([[0], np.cumsum(counts)]),
+        charge=rng.choice([-1, 0, 1], len(t), p=[0.3, 0.4, 0.3]),
+        label=label,
+        partons=partons,
+        prong=prong.astype(int),
+    )
     return sample
 
 
 def _cascade(rng, total, place, width, count, prong) -> list:
-    """``count`` particles that share ``total``: the hardest so far splits, at angles that fall with hardness."""
+    """``count`` particles that share ``total``: one splits, again and again, at falling angles."""
     parts = [(total, float(place[0]), float(place[1]), width)]
     while len(parts) < count:
         chosen = (

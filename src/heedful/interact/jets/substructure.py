@@ -12,14 +12,31 @@ from ...files.jets import JetSample
 RADIUS = 0.8
 BLOCK = 256
 NAMES = (
-    "ln mass", "mass / pT", "ln n", "tau1", "tau21", "tau32", "tau43", "C2", "D2", "ln groomed mass",
-    "ln least pair mass", "least pair mass / mass", "sqrt d12 / mass", "sqrt d23 / mass", "hardest subjet z",
-    "softest subjet z", "girth", "angularity 1/2", "pT dispersion", "ln pT",
-)  # fmt: skip
+    "ln mass",
+    "mass / pT",
+    "ln n",
+    "tau1",
+    "tau21",
+    "tau32",
+    "tau43",
+    "C2",
+    "D2",
+    "ln groomed mass",
+    "ln least pair mass",
+    "least pair mass / mass",
+    "sqrt d12 / mass",
+    "sqrt d23 / mass",
+    "hardest subjet z",
+    "softest subjet z",
+    "girth",
+    "angularity 1/2",
+    "pT dispersion",
+    "ln pT",
+)
 
 
 def padded(sample: JetSample, most: int = 64) -> tuple[np.ndarray, np.ndarray]:
-    """Four-momenta (n, P, 4) px, py, pz, E of the hardest particles, zero padded; and which are real (n, P)."""
+    """Four-momenta (n, P, 4) px, py, pz, E of the hardest particles, zero padded; which are real (n, P)."""
     hard = sample.hardest(most)
     width = max(int(hard.counts.max(initial=0)), 1)
     p4 = np.zeros((len(hard), width, 4))
@@ -78,7 +95,6 @@ class History:
 
     def __init__(self, p4: np.ndarray, real: np.ndarray, *, power: int = 1, stages=(1, 2, 3, 4)):
         blocks, width = real.shape
-        jets = np.arange(blocks)
         momentum = p4.copy()
         alive = real.copy()
         node_of = np.tile(np.arange(width), (blocks, 1))
@@ -169,7 +185,7 @@ class History:
 
 
 def subjets(sample: JetSample, count: int = 3, most: int = 64) -> tuple[np.ndarray, np.ndarray]:
-    """Exclusive kT subjets: four-momenta (n, count, 4), and each particle's subjet (M,), -1 beyond ``most``."""
+    """Exclusive kT subjets: four-momenta (n, count, 4); each particle's subjet (M,), -1 beyond ``most``."""
     hard = sample.hardest(most)
     out = np.zeros((len(sample), count, 4))
     label = np.full(len(hard.pt), -1)
@@ -233,16 +249,36 @@ def _block(p4: np.ndarray, real: np.ndarray) -> np.ndarray:
     three = tree.at[3]
     pairs = np.stack([mass(three[:, a] + three[:, b]) for a, b in ((0, 1), (0, 2), (1, 2))], 1)
     least = pairs.min(1)
-    share = np.sort(_ratio(np.hypot(three[..., 0], three[..., 1]),
-                           np.broadcast_to(jet_pt[:, None], three.shape[:2])), axis=1)  # fmt: skip
+    share = np.sort(
+        _ratio(np.hypot(three[..., 0], three[..., 1]), np.broadcast_to(jet_pt[:, None], three.shape[:2])),
+        axis=1,
+    )
     away = np.sqrt((eta - jet_eta[:, None]) ** 2 + wrap(phi - jet_phi[:, None]) ** 2)
     away = np.where(real, away, 0.0)
     groomed = mass(History(p4, real, power=0, stages=(1,)).groomed())
     enough = real.sum(1) >= 3
-    return np.stack([
-        np.log(m + 1.0), _ratio(m, jet_pt), np.log(real.sum(1) + 1.0), tau[0], _ratio(tau[1], tau[0]),
-        _ratio(tau[2], tau[1]), _ratio(tau[3], tau[2]), _ratio(e3, e2**2), _ratio(e3, e2**3),
-        np.log(groomed + 1.0), np.log(least * enough + 1.0), _ratio(least * enough, m),
-        _ratio(np.sqrt(tree.split[1]), m), _ratio(np.sqrt(tree.split[2]), m), share[:, 2], share[:, 0],
-        (z * away).sum(1), (z * np.sqrt(away / RADIUS)).sum(1), np.sqrt((z**2).sum(1)), np.log(jet_pt + 1.0),
-    ], 1)  # fmt: skip
+    return np.stack(
+        [
+            np.log(m + 1.0),
+            _ratio(m, jet_pt),
+            np.log(real.sum(1) + 1.0),
+            tau[0],
+            _ratio(tau[1], tau[0]),
+            _ratio(tau[2], tau[1]),
+            _ratio(tau[3], tau[2]),
+            _ratio(e3, e2**2),
+            _ratio(e3, e2**3),
+            np.log(groomed + 1.0),
+            np.log(least * enough + 1.0),
+            _ratio(least * enough, m),
+            _ratio(np.sqrt(tree.split[1]), m),
+            _ratio(np.sqrt(tree.split[2]), m),
+            share[:, 2],
+            share[:, 0],
+            (z * away).sum(1),
+            (z * np.sqrt(away / RADIUS)).sum(1),
+            np.sqrt((z**2).sum(1)),
+            np.log(jet_pt + 1.0),
+        ],
+        1,
+    )

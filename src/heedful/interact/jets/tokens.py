@@ -72,7 +72,7 @@ def pair_physics(p: torch.Tensor) -> torch.Tensor:
     p : (B, P, 4)
         pt (GeV), eta, phi, energy.
     """
-    pt, eta, phi, energy = p.unbind(-1)
+    pt, eta, phi, _ = p.unbind(-1)
     d_eta = eta[..., :, None] - eta[..., None, :]
     d_phi = torch.remainder(phi[..., :, None] - phi[..., None, :] + torch.pi, 2 * torch.pi) - torch.pi
     gap = torch.sqrt(d_eta**2 + d_phi**2)

@@ -1,0 +1,344 @@
+"""Tagging top against QCD jets: ours beside every control, at 3.4k and 20k training jets; cost; reading.
+
+    python -m bench.jets_generate FOLDER        # once: Pythia and FastJet (GPL), in an environment of their own
+    HEEDFUL_JETS=FOLDER python -m bench.jets [--write]
+
+Each training's scores are kept under bench/.cache/jets, so that a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from heedful.files.jets import JetSample, read_jets
+from heedful.interact.jets import JetTagger, features
+from heedful.interact.jets.controls import auroc, bagged_trees, perceptron, rejection
+
+from . import _page
+from ._data import CACHE
+
+KEPT = CACHE / "jets"
+SEEDS = range(5)
+MOST_TEST = 8000  # of each class, where the network is slow
+
+
+def join(parts: list[tuple[JetSample, int]]) -> JetSample:
+    """One sample of several, with these labels."""
+    field = {name: np.concatenate([getattr(s, name) for s, _ in parts])
+             for name in ("pt", "eta", "phi", "energy", "charge")}  # fmt: skip
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate([s.counts for s, _ in parts]))])
+    label = np.concatenate([np.full(len(s), c) for s, c in parts])
+    return JetSample(
+        **field, offsets=offsets, label=label, partons=np.concatenate([s.partons for s, _ in parts])
+    )
+
+
+def samples() -> tuple[JetSample, JetSample] | None:
+    """Training pool and test jets (label 1 is top), or None where HEEDFUL_JETS names no folder."""
+    folder = Path(os.environ.get("HEEDFUL_JETS", ""))
+    if not os.environ.get("HEEDFUL_JETS") or not sorted(folder.glob("qcd_train*.npz")):
+        print("skipped jets: HEEDFUL_JETS names no folder with qcd_train*.npz (see bench/jets_generate.py)")
+        return None
+    out = []
+    for role in ("train", "test"):
+        files = [(path, label) for label, name in ((0, "qcd"), (1, "top"))
+                 for path in sorted(folder.glob(f"{name}_{role}*.npz"))]  # fmt: skip
+        out.append(join([(read_jets(path), label) for path, label in files]))
+    return out[0], out[1]
+
+
+def kept(name: str, make) -> np.ndarray:
+    """The array of this name from the cache, or made and kept."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    path = KEPT / f"{name}.npy"
+    if not path.exists():
+        np.save(path, make())
+    return np.load(path)
+
+
+def chosen(pool: JetSample, count: int, seed: int) -> np.ndarray:
+    """``count`` training jets, half of each class, drawn anew for each seed."""
+    rng = np.random.default_rng([seed, count])
+    return np.concatenate(
+        [rng.choice(np.flatnonzero(pool.label == c), count // 2, replace=False) for c in (0, 1)]
+    )
+
+
+class EdgeConv(torch.nn.Module):
+    """Two edge convolutions over 8 nearest neighbours and a mean: ParticleNet's idea at this size.
+
+    Qu and Gouskos, Phys. Rev. D 101 (2020) 056019; the first block takes neighbours in (eta, phi), the
+    second in its own features.
+    """
+
+    def __init__(self, k: int = 8):
+        super().__init__()
+        self.k = k
+        self.steps = torch.nn.ModuleList()
+        for inner, outer in ((8, 32), (32, 64)):
+            layers, width = [], 2 * inner
+            for _ in range(2):
+                layers += [torch.nn.Linear(width, outer), torch.nn.LayerNorm(outer), torch.nn.ReLU()]
+                width = outer
+            self.steps.append(torch.nn.Sequential(*layers))
+        self.skip = torch.nn.ModuleList([torch.nn.Linear(8, 32), torch.nn.Linear(32, 64)])
+        self.head = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Dropout(0.1),
+                                        torch.nn.Linear(64, 1))  # fmt: skip
+
+    def forward(self, x, p, f, offsets):
+        counts = offsets.diff()
+        real = torch.arange(int(counts.max()))[None] < counts[:, None]
+        h = torch.zeros(*real.shape, 8)
+        h[real] = x
+        place = h[..., 2:4]
+        for step, skip in zip(self.steps, self.skip, strict=True):
+            gap = torch.cdist(place, place).masked_fill(~real[:, None, :], 1e6)
+            gap.diagonal(dim1=1, dim2=2).fill_(1e9)
+            k = min(self.k, h.shape[1] - 1)
+            near, index = gap.topk(k, largest=False)
+            picked = torch.gather(h[:, None].expand(-1, h.shape[1], -1, -1), 2,
+                                  index[..., None].expand(-1, -1, -1, h.shape[-1]))  # fmt: skip
+            own = h[:, :, None].expand_as(picked)
+            message = step(torch.cat([own, picked - own], -1)) * (near < 1e5)[..., None]
+            h = torch.relu(skip(h) + message.mean(2)) * real[..., None]
+            place = h
+        return self.head(h.sum(1) / counts.clamp_min(1)[:, None])[:, 0]
+
+
+class EdgeConvTagger(JetTagger):
+    """`EdgeConv` trained exactly as our taggers are: same columns, optimiser, epochs, augmentation."""
+
+    def _net(self, seed):
+        from heedful.learn import seeded
+
+        with seeded(seed):
+            return EdgeConv()
+
+
+def models(count: int) -> dict:
+    """Name -> (what trains it, seeds, on the full test set or not)."""
+    few = count < 10_000
+    members = 3 if few else 1
+    table = {
+        f"ours: class query, {members} member(s)": (JetTagger, {"members": members}, SEEDS, True),
+        f"the same, uniform weights, {members} member(s)": (
+            JetTagger, {"members": members, "uniform": True}, SEEDS if few else range(3), True),
+        "bagged BDT x 10": ("bag", {}, SEEDS, True),
+        "one BDT": ("tree", {}, SEEDS, True),
+        "MLP on features": ("mlp", {}, SEEDS, True),
+    }  # fmt: skip
+    if few:
+        local = {"method": "particles", "members": 1, "layers": 2, "batch": 64}
+        seeds = range(3)
+        table |= {
+            "constituents alone, nearest-16": (JetTagger, local, seeds, False),
+            "constituents alone, random-16": (JetTagger, {**local, "mask": "random"}, seeds, False),
+            "constituents alone, no local layers": (JetTagger, {**local, "layers": 0}, seeds, False),
+            "constituents alone, EdgeConv k=8": (EdgeConvTagger, {"method": "particles", "members": 1}, seeds, False),
+            "constituents alone, plain": (JetTagger, {"method": "plain", "members": 1}, range(1), False),
+        }  # fmt: skip
+    return table
+
+
+def scored(count: int, only: str | None = None) -> tuple[dict, np.ndarray, np.ndarray] | None:
+    """Every model's scores of the test jets: {name: (seeds, n or fewer)}, labels, which jets the slow ones see."""
+    both = samples()
+    if both is None:
+        return None
+    pool, test = both
+    x_pool, x_test = kept(f"features-train-{len(pool)}", lambda: features(pool)), kept(
+        f"features-test-{len(test)}", lambda: features(test))  # fmt: skip
+    small = np.concatenate([np.flatnonzero(test.label == c)[:MOST_TEST] for c in (0, 1)])
+    out = {}
+    for name, (kind, settings, seeds, full) in models(count).items():
+        if only and only not in name:
+            continue
+        rows = []
+        for seed in seeds:
+
+            def make(kind=kind, settings=settings, seed=seed, full=full):
+                index = chosen(pool, count, seed)
+                start = time.process_time()
+                if isinstance(kind, str):
+                    y = pool.label[index] == 1
+                    model = {
+                        "bag": bagged_trees(10, seed),
+                        "tree": bagged_trees(1, seed),
+                        "mlp": perceptron(seed),
+                    }[kind]
+                    result = model.fit(x_pool[index], y).predict_proba(x_test)[:, 1]
+                else:
+                    tagger = kind(seed=seed, **settings).fit(pool.take(index))
+                    result = tagger.decision_function(test if full else test.take(small))
+                print(
+                    f"{name}, {count} jets, seed {seed}: {time.process_time() - start:.0f} CPU s", flush=True
+                )
+                return result
+
+            slug = "".join(c if c.isalnum() else "-" for c in name)
+            rows.append(kept(f"{slug}-{count}-{seed}-{len(test) if full else len(small)}", make))
+        out[name] = np.array(rows)
+    return out, test.label == 1, small
+
+
+def gap(y: np.ndarray, a: np.ndarray, b: np.ndarray, draws: int = 300) -> tuple[float, float, float]:
+    """Mean over seeds of AUROC(a) - AUROC(b), 1e-4, with the 95 % interval over test jets and seeds together."""
+    n = min(len(a), len(b))
+    rng = np.random.default_rng(0)
+    got = np.empty(draws)
+    for d in range(draws):
+        rows = rng.integers(0, len(y), len(y))
+        seed = rng.integers(0, n, n)
+        got[d] = np.mean([auroc(y[rows], a[s][rows]) - auroc(y[rows], b[s][rows]) for s in seed])
+    middle = np.mean([auroc(y, a[s]) - auroc(y, b[s]) for s in range(n)])
+    return 1e4 * middle, *(1e4 * np.quantile(got, [0.025, 0.975]))
+
+
+def tag_rows(count: int) -> list[dict]:
+    """AUROC, rejection and differences at one training size."""
+    result = scored(count)
+    if result is None:
+        return []
+    table, y_all, small = result
+    rows = []
+    bag = table["bagged BDT x 10"]
+    ours = next(v for k, v in table.items() if k.startswith("ours"))
+    uniform = next(v for k, v in table.items() if "uniform" in k)
+    for name, values in table.items():
+        y = y_all if values.shape[1] == len(y_all) else y_all[small]
+        each = [auroc(y, v) for v in values]
+        keep, passed = zip(*[rejection(y, v) for v in values], strict=True)
+        row = {"work": f"{count} training jets", "model": name, "seeds": len(values),
+               "AUROC": f"{np.mean(each):.4f} ({min(each):.4f} to {max(each):.4f})",
+               "rejection at 50 %": f"{np.median(keep):.0f} (on {int(np.median(passed))} jets)"}  # fmt: skip
+        pairs = []
+        if name.startswith("ours"):
+            pairs = [("bagged BDT", bag), ("uniform weights", uniform), ("MLP", table["MLP on features"])]
+        elif "nearest-16" in name:
+            pairs = [(k.split(", ")[1], table[k]) for k in table if k.startswith("constituents") and k != name
+                     and "plain" not in k]  # fmt: skip
+        said = []
+        for other, against in pairs:
+            d, low, high = gap(y, values, against)
+            said.append(f"{d:+.1f} [{low:+.1f}, {high:+.1f}] to {other}")
+        row["difference, 1e-4"] = "; ".join(said)
+        rows.append(row)
+    del ours
+    return rows
+
+
+def cost_rows() -> list[dict]:
+    """Nearest-16 attention with entropy through the edges engine, beside SDPA over all pairs: CPU time."""
+    from heedful.attention import Entropy, Weights
+    from heedful.interact.jets import nearest
+
+    torch.set_num_threads(1)
+    rows = []
+    for n in (128, 512, 2048, 10_000):
+        rng = np.random.default_rng(n)
+        q, k, v = (torch.tensor(rng.normal(size=(4, n, 16)), dtype=torch.float32) for _ in range(3))
+        prior = nearest(rng.uniform(-4, 4, n), rng.uniform(-np.pi, np.pi, n), 16)
+        w = Weights(q, k, [prior], engine="edges")
+        w.read(v, [Entropy()])
+
+        def ours(q=q, k=k, v=v, prior=prior):
+            return Weights(q, k, [prior], engine="edges").read(v, [Entropy()])
+
+        def theirs(q=q, k=k, v=v):
+            return torch.nn.functional.scaled_dot_product_attention(q[None], k[None], v[None])
+
+        spent = {ours: [], theirs: []}
+        for _ in range(5 if n < 5000 else 3):
+            for call in (ours, theirs):  # in turn, so that a busy machine hits both alike
+                start = time.process_time()
+                call()
+                spent[call].append(time.process_time() - start)
+        a, b = np.median(spent[ours]), np.median(spent[theirs])
+        rows.append({"work": f"N = {n}, nearest 16, 4 heads, output and entropy", "ours": f"{1e3 * a:.1f} CPU ms",
+                     "theirs": f"SDPA, all pairs, output only: {1e3 * b:.1f} CPU ms", "ratio": f"{a / b:.2f}"})  # fmt: skip
+    return rows
+
+
+def cluster_rows() -> list[dict]:
+    """Clusters of attention and exclusive kT against truth partons: adjusted Rand index on top jets."""
+    from sklearn.metrics import adjusted_rand_score
+
+    from heedful.interact.jets import subjets
+    from heedful.interact.jets.reading import attention_clusters
+    from heedful.interact.jets.substructure import wrap
+
+    both = samples()
+    if both is None:
+        return []
+    top = both[1].take(np.flatnonzero(both[1].label == 1)[:1000]).hardest(48)
+    _, kt = subjets(top, 3, most=48)
+    got, kts = [], []
+    for jet in range(len(top)):
+        low, high = top.offsets[jet : jet + 2]
+        eta, phi, pt = (getattr(top, name)[low:high] for name in ("eta", "phi", "pt"))
+        truth = top.partons[jet]
+        far = np.hypot(eta[:, None] - truth[None, :, 1], wrap(phi[:, None] - truth[None, :, 2]))
+        owner = far.argmin(1)
+        if high - low < 6:
+            continue
+        got.append(adjusted_rand_score(owner, attention_clusters(eta, phi, pt)))
+        kts.append(adjusted_rand_score(owner, kt[low:high]))
+    got, kts = np.array(got), np.array(kts)
+    rng = np.random.default_rng(0)
+    draws = rng.integers(0, len(got), (1000, len(got)))
+    low, high = np.quantile((got - kts)[draws].mean(1), [0.025, 0.975])
+    return [{"work": f"ARI with the nearest parton, {len(got)} top jets, 48 constituents",
+             "ours": f"attention mean shift {got.mean():.3f}", "theirs": f"exclusive kT {kts.mean():.3f}",
+             "anchor": "exclusive kT .848", "note": f"difference {(got - kts).mean():+.3f} [{low:+.3f}, {high:+.3f}]"}]  # fmt: skip
+
+
+def reading_rows() -> list[dict]:
+    """Attention on subjets beyond equal weights: one tagger at 3.4k jets, 4000 test top jets."""
+    from heedful.interact.jets.reading import attention, subjet_mass
+
+    both = samples()
+    if both is None:
+        return []
+    pool, test = both
+    tagger = JetTagger(members=1).fit(pool.take(chosen(pool, 3400, 0)))
+    rows = []
+    for label, name in ((1, "top"), (0, "QCD")):
+        weight, on_features, hard = attention(tagger, test.take(np.flatnonzero(test.label == label)[:4000]))
+        for row in subjet_mass(hard, weight, draws=300).itertuples():
+            rows.append({"work": f"{name}, {row.subjet}", "attention": f"{row.attention:.3f}",
+                         "equal weights": f"{row[3]:.3f}",
+                         "excess": f"{row.excess:+.3f} [{row.low:+.3f}, {row.high:+.3f}], p = {row.p:.3f}"})  # fmt: skip
+        rows.append(
+            {"work": f"{name}, all features together", "attention": f"{on_features.sum(1).mean():.3f}"}
+        )
+    return rows
+
+
+def run(out=None) -> list[dict]:
+    """Every row that the data at hand allows."""
+    return tag_rows(3400) + tag_rows(20_000) + cost_rows() + cluster_rows() + reading_rows()
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    words = [w for w in sys.argv[1:] if not w.startswith("--")]
+    if words:  # one part of the trainings: `python -m bench.jets 3400 ours`
+        scored(int(words[0]), " ".join(words[1:]) or None)
+        return
+    sections = [("3,400 training jets", tag_rows(3400)), ("20,000 training jets", tag_rows(20_000)),
+                ("Cost of locality", cost_rows()), ("Clusters of attention and truth partons", cluster_rows()),
+                ("What the query attends to", reading_rows())]  # fmt: skip
+    for heading, rows in sections:
+        print(f"\n{heading}\n{_page.table(rows)}" if rows else f"\n{heading}: skipped")
+    if "--write" in sys.argv:
+        _page.write("jets", "Jets: top against QCD", sections, ("torch", "numpy", "scikit-learn"))
+
+
+if __name__ == "__main__":
+    main()
