@@ -58,7 +58,7 @@ def make_priors(kind, nq, nk, rng, dtype=torch.float64):
         rate = rng.uniform(0.1, 1, nk)
         return [priors.Decay(t_q, t_k, rate=rate, past_only=False)], -rate * np.abs(t_q[:, None] - t_k)
     if kind == "gaussian":
-        x, y = rng.normal(size=(nq, 2)), rng.normal(size=(nk, 2)) + 30
+        x, y = rng.normal(size=(nq, 2)), rng.normal(size=(nk, 2)) + 3
         return [priors.Gaussian(x, y, 1.7)], -((x[:, None] - y) ** 2).sum(-1) / (2 * 1.7**2)
     if kind == "relative":
         table = rng.normal(size=7)

@@ -11,7 +11,7 @@ import torch
 from heedful import InputError, Stack, State, TargetKeys, Weights, attend, priors, reads
 from heedful.attention import kkt_residual, score_variance
 from heedful.errors import EngineError, HeedfulError
-from heedful.testing import error
+from heedful.testing import check_engine, error
 
 from .cases import KINDS, make_priors, reference
 
@@ -134,6 +134,50 @@ def test_fused_gradients_through_lse_and_entropy(kind):
 
     for mine, want in zip(run("fused"), run("dense"), strict=True):
         assert error(mine, want) < 1e-9
+
+
+@pytest.mark.parametrize("kind", ["none", "gate", "gaussian", "causal", "mask", "decay", "two-sided"])
+@pytest.mark.parametrize("size", [(70, 300), (33, 1100)])
+def test_compiled_engine_and_its_gradients(kind, size):
+    pytest.importorskip("numba", reason="the compiled pass needs numba")
+    rng = np.random.default_rng(21)
+    nq, nk = size
+    prior, _ = make_priors(kind, nq, nk, rng)
+    q, k, v = (torch.tensor(rng.normal(size=(2, n, 7))).float().requires_grad_() for n in (nq, nk, nk))
+    rate = torch.tensor(0.3, requires_grad=True)
+    t_q, t_k = torch.tensor(rng.uniform(0, 50, nq)), torch.tensor(rng.uniform(0, 50, nk))
+    more = [*prior, priors.Decay(t_q, t_k, rate=rate, past_only=False)]
+
+    def run(engine, dtype):
+        w = Weights(q.to(dtype), k.to(dtype), more, engine=engine)
+        out, r = w.read(v.to(dtype), [reads.Entropy(), reads.LogPartition()])
+        lse = torch.where(r.empty, 0.0, r.log_partition)
+        loss = (out**2).sum() + (r.entropy**2).sum() + (lse**2).sum() * 0.1
+        return out, r.entropy, *torch.autograd.grad(loss, (q, k, v, rate))
+
+    for mine, plain, want in zip(
+        run("compiled", torch.float32), run("dense", torch.float32), run("dense", torch.float64), strict=True
+    ):
+        assert error(mine, want) <= max(6 * error(plain, want), 4e-6)
+    wanted = [reads.Entropy(), reads.Columns(), reads.TopK(8), reads.Mass(rng.integers(0, 3, nk))]
+    with torch.no_grad():
+        found = check_engine(Weights(q, k, prior), "compiled", v, wanted)
+        base = check_engine(Weights(q, k, prior), "dense", v, wanted)
+    for name, gap in found.items():
+        assert gap <= max(6 * base[name], 2e-6), name
+
+
+@pytest.mark.parametrize("shape", [(50, 32, 32), (3, 128, 128), (7, 5, 200), (2, 1, 1), (4, 300, 17)])
+def test_compiled_engine_on_many_small_problems(shape):
+    pytest.importorskip("numba", reason="the compiled pass needs numba")
+    torch.manual_seed(0)
+    n, nq, nk = shape
+    q, k, v = torch.randn(n, nq, 8), torch.randn(n, nk, 8), torch.randn(n, nk, 5)
+    wanted = [reads.Entropy(), reads.Columns(), reads.TopK(4), reads.LogPartition()]
+    found = check_engine(Weights(q, k), "compiled", v, wanted)
+    base = check_engine(Weights(q, k), "dense", v, wanted)
+    for name, gap in found.items():
+        assert gap <= max(6 * base[name], 2e-6), name
 
 
 def test_permuting_keys_permutes_key_reads():

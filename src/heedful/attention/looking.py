@@ -13,6 +13,7 @@ from . import plan, reads
 from .arrays import floats, indices
 from .ask import Ask, Found
 from .engines import fused
+from .engines.pool import fork_safe
 from .problem import Problem
 
 
@@ -105,18 +106,23 @@ def look(
 
 def run(problem: Problem, ask: Ask, engine: str) -> Found:
     """One engine pass; the column sums alone go through the fused kernel where it fits."""
-    alone = ask.adjoint is not None and replace(ask, adjoint=None).products_only and ask.channels is None
-    if alone and engine in ("auto", "fused") and not ask.entropy and not problem.requires_grad:
-        first = Ask()
-        sparse = plan.choose(problem, ask, "auto").engine == "edges" if engine == "auto" else False
-        if not sparse and fused.fits(problem, first) is None and not ask.adjoint.requires_grad:
-            found = fused.solve(problem, first)
-            found.adjoint = fused.adjoint(problem, found.lse, ask.adjoint)
-            check_scores(found)
-            return found
-    with torch.autocast(device_type=problem.q.device.type, enabled=False):
-        found = plan.solve(problem, ask, engine)
+    with fork_safe(), torch.autocast(device_type=problem.q.device.type, enabled=False):
+        found = _dual(problem, ask, engine) or plan.solve(problem, ask, engine)
     check_scores(found)
+    return found
+
+
+def _dual(problem: Problem, ask: Ask, engine: str) -> Found | None:
+    """P.T @ y alone as two fused forwards, where that is asked for and fits; else None."""
+    alone = ask.adjoint is not None and replace(ask, adjoint=None) == Ask()
+    if not alone or engine not in ("auto", "fused") or problem.requires_grad or ask.adjoint.requires_grad:
+        return None
+    if engine == "auto" and plan.choose(problem, ask, "auto").engine in ("edges", "compiled"):
+        return None
+    if fused.fits(problem, Ask()) is not None:
+        return None
+    found = fused.solve(problem, Ask())
+    found.adjoint = fused.adjoint(problem, found.lse, ask.adjoint)
     return found
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import torch
+
 from ..errors import EngineError
 from .ask import Ask, Found
-from .engines import dense, edges, fused, tiled
+from .engines import compiled, dense, edges, fused, gemm, tiled
 from .problem import Problem
 
-ENGINES = ("auto", "dense", "fused", "tiled", "edges")
+ENGINES = ("auto", "dense", "fused", "compiled", "tiled", "edges")
 SPARSE = 0.25  # share of allowed pairs below which listing them pays
 
 
@@ -61,6 +63,16 @@ def choose(problem: Problem, ask: Ask, engine: str = "auto") -> Plan:
         if obstacle:
             raise EngineError(f"engine='fused': {obstacle}; leave engine='auto'")
         return Plan("fused", "asked for", _fused_passes(problem, ask), inputs)
+    if engine in ("auto", "compiled"):
+        refusal = compiled.fits(problem, ask)
+        if engine == "compiled" and refusal:
+            raise EngineError(f"engine='compiled': {refusal}; leave engine='auto'")
+        if engine == "compiled" or (not refusal and (obstacle or _product_pays(problem, ask))):
+            rows = min(compiled.CELLS, lead * nq * nk)
+            reason = (
+                "asked for" if engine == "compiled" else (obstacle or "its matrix product is faster here")
+            )
+            return Plan("compiled", reason, 1, inputs + item * torch.get_num_threads() * rows)
     wide = _fused_passes(problem, ask)
     if engine == "auto" and obstacle is None and wide == 1:
         return Plan("fused", "products of the weights, priors as extra channels", 1, inputs)
@@ -71,6 +83,11 @@ def choose(problem: Problem, ask: Ask, engine: str = "auto") -> Plan:
         else (obstacle or f"one tile serves what would be {wide} fused passes")
     )
     return Plan("tiled", reason, 1, inputs + 4 * item * max(cell, lead * nk))
+
+
+def _product_pays(problem: Problem, ask: Ask) -> bool:
+    """True where two oneDNN products and a pass beat the stock fused kernel, or it would need two passes."""
+    return (gemm.onednn() and problem.nk >= 512) or _fused_passes(problem, ask) > 1
 
 
 def _fused_passes(problem: Problem, ask: Ask) -> int:
@@ -85,4 +102,6 @@ def solve(problem: Problem, ask: Ask, engine: str = "auto") -> Found:
     if plan.engine == "edges":
         owner, support = problem.sparsest()
         return edges.solve(problem, ask, owner, support)
-    return {"dense": dense, "fused": fused, "tiled": tiled}[plan.engine].solve(problem, ask)
+    return {"dense": dense, "fused": fused, "compiled": compiled, "tiled": tiled}[plan.engine].solve(
+        problem, ask
+    )

@@ -281,6 +281,8 @@ class Gaussian(Prior):
         centre = self.x_k.detach().mean(dim=-2, keepdim=True)
         x_q, x_k = (self.x_q - centre) / self.sigma, (self.x_k - centre) / self.sigma
         half_q, half_k = (-0.5 * x.square().sum(-1, keepdim=True) for x in (x_q, x_k))
+        if not x_q.numel() or float(-(half_q.detach().amin() + half_k.detach().amin())) > 64.0:
+            return None  # differences of large squares: the pairwise form keeps the digits
         phi = torch.cat([x_q, torch.ones_like(half_q), half_q], -1)
         return phi, torch.cat([x_k, half_k, torch.ones_like(half_k)], -1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from ..errors import HeedfulError, InputError, ShapeError
 from . import reads
-from .arrays import floats, give, indices, is_numpy
+from .arrays import floats, give, indices, is_numpy, lead_shape
 from .ask import Ask
 from .looking import compose, look, reachable, run
 from .plan import ENGINES, Plan, choose
@@ -118,19 +119,26 @@ class Weights:
             raise InputError("TargetKeys counts keys, a sink is not one; give a temperature, or no sink")
         self.engine = engine
         self._memo: dict[str, Any] = {}
-        self.shape: tuple[int, ...] = (*self._raw().lead, q.shape[-2], k.shape[-2])
+        self.shape: tuple[int, ...] = (*self._lead(), q.shape[-2], k.shape[-2])
 
     # -- the normal form ------------------------------------------------------------------------
 
-    def _raw(self) -> Problem:
-        """Scores before the temperature, in the dtype they are computed in."""
+    def _raw(self, temperature: Tensor | float = 1.0) -> Problem:
+        """The scores at a temperature, in the dtype they are computed in."""
         dtype = torch.promote_types(self.q.dtype, self.k.dtype)
         if dtype in (torch.float16, torch.bfloat16):
             dtype = torch.float32
-        scale = self.scale if not isinstance(self.scale, Tensor) else self.scale.to(dtype)
+        factor = self.scale / temperature
+        factor = factor.to(dtype) if isinstance(factor, Tensor) else factor
         priors = tuple(p.to(self.q.device) for p in self.priors)
         sink = None if self.sink is None else self.sink.to(dtype)
-        return Problem(self.q.to(dtype) * scale, self.k.to(dtype), priors, sink)
+        return Problem(self.q.to(dtype) * factor, self.k.to(dtype), priors, sink)
+
+    def _lead(self) -> tuple[int, ...]:
+        """Leading shape of all that the scores are made of, without computing any."""
+        lead = Problem(self.q, self.k, self.priors, self.sink).lead
+        t = self.temperature
+        return lead if isinstance(t, TargetKeys) else lead_shape(lead, tuple(t.shape[:-2]))
 
     def _problem(self) -> Problem:
         """The problem as engines take it, checked; remembered unless something in it is being learned."""
@@ -141,12 +149,11 @@ class Weights:
                 )
         if "problem" in self._memo:
             return self._memo["problem"]
-        raw = _finite(self._raw())
         if isinstance(self.temperature, TargetKeys):
-            t = solve_temperature(raw, self.temperature)
+            raw = _finite(self._raw())
+            problem = replace(raw, q=raw.q / solve_temperature(raw, self.temperature))
         else:
-            t = self.temperature.to(raw.q.dtype)
-        problem = Problem(raw.q / t, raw.k, raw.priors, raw.sink)
+            problem = _finite(self._raw(self.temperature))
         if not (problem.requires_grad and torch.is_grad_enabled()) and not self._as_numpy:
             self._memo["problem"] = problem
         return problem
@@ -378,7 +385,7 @@ class Weights:
             setattr(made, name, as_temperature(value, self.q) if name == "temperature" else value)
         for prior in made.priors:
             prior.check(made.q.shape[-2], made.k.shape[-2])
-        made.shape = (*made._raw().lead, made.q.shape[-2], made.k.shape[-2])
+        made.shape = (*made._lead(), made.q.shape[-2], made.k.shape[-2])
         return made
 
     def __array__(self, *_: Any, **__: Any):
