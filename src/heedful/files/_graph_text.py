@@ -268,8 +268,10 @@ def parse_nodes(text: str, labels: tuple[str, ...], path) -> tuple[dict[str, lis
     """
     import pandas as pd
 
+    head = text.partition("\n")[0]
+    separator = max(",;\t", key=head.count)  # pandas' own guess takes a letter where there is one column
     try:
-        table = pd.read_csv(io.StringIO(text), sep=None, engine="python", dtype=str, keep_default_na=False)
+        table = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
         raise InputError(f"not a table ({error})".replace("\n", " "), path=path) from error
     wanted = set(labels)

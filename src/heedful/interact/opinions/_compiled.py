@@ -68,7 +68,7 @@ def rows_scalar(
     for i in range(first, last):
         size = max(size, indptr[i + 1] - indptr[i])
     s, w, gap, own = np.empty(size), np.empty(size), np.empty(size), np.empty(CHUNK)
-    same = np.empty(size if has_camp else 0)
+    same, theirs = np.empty(size if has_camp else 0), np.empty(size if has_camp else 0, camp.dtype)
     row = first
     while row < last:
         start = indptr[row]
@@ -76,17 +76,20 @@ def rows_scalar(
         while stop < last and stop - row < CHUNK and indptr[stop + 1] - start <= size:
             stop += 1
         count = indptr[stop] - start
+        # gathered in flat loops of their own: short rows would not vectorise, and the cache misses would not overlap
+        for k in range(count):
+            gap[k] = x[indices[start + k]]
         for i in range(row, stop):
             xi = x[i]
-            for e in range(indptr[i], indptr[i + 1]):
-                gap[e - start] = x[indices[e]] - xi
-        if (
-            has_camp
-        ):  # gathered in a loop of its own: within the reductions the cache misses would not overlap
+            for k in range(indptr[i] - start, indptr[i + 1] - start):
+                gap[k] -= xi
+        if has_camp:
+            for k in range(count):
+                theirs[k] = camp[indices[start + k]]
             for i in range(row, stop):
                 ci = camp[i]
-                for e in range(indptr[i], indptr[i + 1]):
-                    same[e - start] = 1.0 if camp[indices[e]] == ci else 0.0
+                for k in range(indptr[i] - start, indptr[i + 1] - start):
+                    same[k] = 1.0 if theirs[k] == ci else 0.0
         if kind == 0:
             for k in range(count):
                 s[k] = -gap[k] * gap[k] * factor

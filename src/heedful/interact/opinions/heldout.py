@@ -9,8 +9,8 @@ import numpy as np
 from ...errors import InputError
 from ...files.graphs import Network
 from .blocks import BlockModel, Popularity
-from .likelihood import sample_candidates
 from .model import TauEstimator, group_codes
+from .sampled import draw_absent
 
 NEGATIVES = 99
 
@@ -122,7 +122,7 @@ def compare(
         kinds, known = np.unique(together, axis=0, return_inverse=True)
         if len(kinds) <= network.size // 5:
             models["block model of the groups given"] = BlockModel(known.reshape(-1)).fit(train)
-    negatives = sample_candidates(test, train, NEGATIVES, seed)
+    negatives = draw_absent(test, train, test.rows, NEGATIVES, seed)
     return Comparison({n: judge(n, m, test, negatives) for n, m in models.items()}, test.rows, model)
 
 

@@ -68,11 +68,23 @@ class Task:
     known: Network | None = None
 
 
+class DenseGates:
+    """The block of the negative Hessian that belongs to the log popularities, built as a matrix."""
+
+    def __init__(self, n: int):
+        self.matrix = np.zeros((n, n))
+
+    def solve(self, right: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:
+        """(matrix + ridge I)^-1 right, and the diagonal of that inverse."""
+        inverse = np.linalg.inv(self.matrix + ridge * np.eye(len(self.matrix)))
+        return inverse @ right, np.diag(inverse)
+
+
 @dataclass
 class Sums:
     """Likelihood and derivatives at (theta, gate), per listener where the bootstrap needs it.
 
-    value (N,); by_theta (N, p); by_gate (N, N) or None; tt (p, p), tg (p, N) and gg (N, N) negative Hessian blocks.
+    value (N,); by_theta (N, p); by_gate (N, N) or None; tt (p, p), tg (p, N) and gates (N, N) negative Hessian blocks.
     """
 
     value: np.ndarray
@@ -80,7 +92,7 @@ class Sums:
     tt: np.ndarray
     by_gate: np.ndarray | None = None
     tg: np.ndarray | None = None
-    gg: np.ndarray | None = None
+    gates: DenseGates | None = None  # or sampled.SampledGates: the (N, N) block
     curvature: np.ndarray | None = None  # (N, p, p), without gates
 
 
@@ -90,7 +102,7 @@ def dense_sums(tasks: list[Task], theta: np.ndarray, gate: np.ndarray | None) ->
     free = gate is not None
     sums = Sums(np.zeros(n), np.zeros((n, p)), np.zeros((p, p)), curvature=None if free else np.zeros((n, p, p)))
     if free:
-        sums.by_gate, sums.tg, sums.gg = np.zeros((n, n)), np.zeros((p, n)), np.zeros((n, n))
+        sums.by_gate, sums.tg, sums.gates = np.zeros((n, n)), np.zeros((p, n)), DenseGates(n)
     for task in tasks:
         known = 0 if task.known is None else np.diff(task.known.indptr)
         degree = np.diff(task.chosen.indptr)
@@ -107,7 +119,7 @@ def _add_block(task, block, theta, gate, sums):
     picked, open_ = _masks(task, block)
     s = phi @ theta if gate is None else phi @ theta + gate
     s = np.where(open_, s, -np.inf)
-    u, w, value = _clocks(s, picked, open_)
+    u, w, value = _clocks(s, picked)
     row = w.sum(1)
     share = w / row[:, None]
     sums.value[block] += value
@@ -121,89 +133,48 @@ def _add_block(task, block, theta, gate, sums):
         return
     sums.by_gate[block] += u
     sums.tg += np.einsum("ij,ijp->pj", w, phi) - mean.T @ w
-    sums.gg += np.diag(w.sum(0)) - w.T @ share
+    sums.gates.matrix += np.diag(w.sum(0)) - w.T @ share
 
 
-def _clocks(s, picked, open_):
+def _clocks(s, picked):
     """Each candidate rings after an exponential time of rate exp(s); i listens to those that rang before t_i.
 
     Given the rates, the set of the first d to ring has the probability of d draws without repetition in any order.
-    The time t_i is put at its most likely value (a one-dimensional Newton per row). Returns the derivatives by s
-    (R, N): first u and minus the second w, and the log-likelihood (R,).
+    The time t_i is put at its most likely value (a one-dimensional Newton per row, which needs the chosen alone).
+    Returns the derivatives by s (R, N), first u and minus the second w, and the log-likelihood (R,).
     """
     count = picked.sum(1)
-    top = s.max(1)
-    log_t = np.log(count) - top - np.log(np.exp(s - top[:, None]).sum(1))
-    for _ in range(30):
-        u, w = _pairwise(s + log_t[:, None], picked, open_)
-        move = u.sum(1) / w.sum(1)
-        log_t = log_t + np.clip(move, -2.0, 2.0)
-        if np.abs(move).max() < 1e-10:
+    top = s.max(1, keepdims=True)
+    e = np.exp(s - top)
+    row, col = np.nonzero(picked)
+    chosen = e[row, col]
+    total = e.sum(1)
+    rest = np.maximum(total - np.bincount(row, chosen, len(s)), 1e-300)
+    log_t = np.log(count / total)
+    for _ in range(50):
+        t = np.exp(log_t)
+        ratio, slope = _rung(chosen * t[row])
+        up = np.bincount(row, ratio, len(s)) - rest * t
+        move = np.clip(up / (np.bincount(row, slope, len(s)) + rest * t), -2.0, 2.0)
+        log_t = log_t + move
+        if np.abs(move).max() < 1e-11:
             break
-    eta = s + log_t[:, None]
-    u, w = _pairwise(eta, picked, open_)
-    rate = np.exp(np.minimum(eta, 700.0))
-    value = np.where(picked, np.log(-np.expm1(-np.maximum(rate, 1e-300))), -rate)
-    return u, w, np.where(open_, value, 0.0).sum(1)
+    t = np.exp(log_t)
+    rate = chosen * t[row]
+    ratio, slope = _rung(rate)
+    w = e * t[:, None]
+    u = -w
+    u[row, col], w[row, col] = ratio, slope
+    value = np.bincount(row, np.log(-np.expm1(-np.maximum(rate, 1e-300))), len(s)) - rest * t
+    return u, w, value
 
 
-def _pairwise(eta, picked, open_):
-    rate = np.exp(np.minimum(eta, 700.0))
-    # mu / (e^mu - 1) -> 1 at mu = 0; beyond mu = 40 it and its slope are nothing
-    near, far = np.clip(rate, 1e-12, 40.0), rate > 40.0
+def _rung(rate):
+    """First derivative of log(1 - exp(-rate)) by log rate, and minus the second."""
+    near, far = np.clip(rate, 1e-12, 40.0), rate > 40.0  # beyond 40 both are nothing
     ratio = np.where(far, 0.0, near / np.expm1(near))
-    slope = ratio * (near + ratio - 1.0)
-    u = np.where(picked, ratio, -rate)
-    w = np.where(picked, np.where(near < 1e-6, 0.5 * near, slope), rate)
-    return np.where(open_, u, 0.0), np.where(open_, w, 0.0)
-
-
-def sampled_statistics(task: Task, theta, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same per listener, each edge beside sampled people who are not heard (McFadden 1978): for large networks.
-
-    ``candidates`` is (E, m), from `sample_candidates`.
-    """
-    n, p = task.chosen.size, len(theta)
-    value, gradient, curvature = np.zeros(n), np.zeros((n, p)), np.zeros((n, p, p))
-    rows, cols = task.chosen.rows, task.chosen.indices
-    step = max(1, BLOCK // (candidates.shape[1] + 1))
-    for a in range(0, len(rows), step):
-        i = rows[a : a + step]
-        j = np.concatenate([cols[a : a + step, None], candidates[a : a + step]], axis=1)
-        phi = task.features(i[:, None], j)
-        s = phi @ theta
-        s -= s.max(1, keepdims=True)
-        prob = np.exp(s)
-        total = prob.sum(1, keepdims=True)
-        prob /= total
-        mean = np.einsum("ek,ekp->ep", prob, phi)
-        second = np.einsum("ekp,ekq->epq", prob[..., None] * phi, phi, optimize=True)
-        np.add.at(value, i, s[:, 0] - np.log(total[:, 0]))
-        np.add.at(gradient, i, phi[:, 0] - mean)
-        np.add.at(curvature, i, second - mean[:, :, None] * mean[:, None, :])
-    return value, gradient, curvature
-
-
-def sample_candidates(chosen: Network, known: Network | None, count: int, seed: int) -> np.ndarray:
-    """(E, count) people whom the edge's listener does not listen to, drawn uniformly with replacement."""
-    rng = np.random.default_rng(seed)
-    n, rows = chosen.size, chosen.rows.astype(np.int64)
-    keys = [rows * n + chosen.indices]
-    if known is not None:
-        keys.append(known.rows.astype(np.int64) * n + known.indices)
-    taken = np.unique(np.concatenate(keys))
-    heard = np.bincount(taken // n, minlength=n)
-    if (heard >= n - 1).any():
-        who = int(np.argmax(heard >= n - 1))
-        raise InputError("listens to everyone, so there is nobody to compare with", where=f"node {who}")
-    out = rng.integers(0, n, (len(rows), count))
-    while True:
-        key = rows[:, None] * n + out
-        at = np.minimum(np.searchsorted(taken, key), len(taken) - 1)
-        bad = (taken[at] == key) | (out == rows[:, None])
-        if not bad.any():
-            return out
-        out[bad] = rng.integers(0, n, int(bad.sum()))
+    slope = np.where(near < 1e-6, 0.5 * near, ratio * (near + ratio - 1.0))
+    return ratio, np.where(far, 0.0, slope)
 
 
 @dataclass(frozen=True)
@@ -243,15 +214,14 @@ def maximise(sums_at, p: int, n: int, *, free: bool, most: int = 100) -> Maximum
     for turn in range(most):
         score, tt = sums.by_theta.sum(0), sums.tt
         if free:
-            gg = sums.gg + np.eye(n) / spread
-            inverse = np.linalg.inv(gg)
-            pull = sums.by_gate.sum(0) - gate / spread
-            score = score - sums.tg @ (inverse @ pull)
-            tt = tt - sums.tg @ inverse @ sums.tg.T
+            pull = np.asarray(sums.by_gate.sum(0)).ravel() - gate / spread
+            solved, inverse = sums.gates.solve(np.column_stack([pull, sums.tg.T]), 1.0 / spread)
+            settle, away = solved[:, 0], solved[:, 1:]
+            score, tt = score - sums.tg @ settle, tt - sums.tg @ away
         # a feature that never varies within a row carries no information: a tiny ridge keeps it at 0
         ridge = 1e-9 * (np.trace(tt) / max(p, 1) + 1e-12) * np.eye(p)
         move = np.linalg.solve(tt + ridge, score)
-        move_gate = inverse @ (pull - sums.tg.T @ move) if free else None
+        move_gate = settle - away @ move if free else None
         before, size = objective(sums, gate), 1.0
         while True:
             new_gate = gate + size * move_gate if free else None
@@ -265,7 +235,7 @@ def maximise(sums_at, p: int, n: int, *, free: bool, most: int = 100) -> Maximum
         theta, gate, sums = theta + size * move, new_gate, tried
         settled = np.abs(size * move).max(initial=0.0) < 1e-7 * (1 + np.abs(theta).max(initial=0.0))
         if free and turn < SPREAD_TURNS:  # it converges slowly and theta hardly depends on it: then it stays
-            now = max(float(np.mean(gate**2 + np.diag(inverse))), 1e-3)
+            now = max(float(np.mean(gate**2 + inverse)), 1e-3)
             settled = settled and abs(now - spread) < 0.01 * spread
             spread = now
         if settled:
@@ -274,7 +244,7 @@ def maximise(sums_at, p: int, n: int, *, free: bool, most: int = 100) -> Maximum
         raise InputError(f"no convergence after {most} Newton steps", remedy="do opinions separate all choices?")
     scores, tt = sums.by_theta, sums.tt
     if free:
-        away = np.linalg.solve(sums.gg + np.eye(n) / spread, sums.tg.T)
+        away = sums.gates.solve(sums.tg.T, 1.0 / spread)[0]
         scores, tt = scores - sums.by_gate @ away, tt - sums.tg @ away
     return Maximum(theta, gate, scores, tt, float(sums.value.sum()), sums.curvature)
 

@@ -40,7 +40,8 @@ class TauEstimator(Estimator):
     bootstrap : int
         Redrawings of whole listeners for the interval.
     candidates : int, optional
-        People compared with per edge; None takes everyone up to 3000 nodes, 200 sampled ones above.
+        People not heard that each listener is compared with; None takes everyone up to 3000 nodes, 200 sampled
+        ones above.
     seed : int
 
     Attributes
@@ -113,7 +114,7 @@ class TauEstimator(Estimator):
         else:
             if self.folds < 2:
                 raise InputError(f"{self.folds} folds", remedy="2 or more")
-            fold = np.random.default_rng(self.seed).integers(0, self.folds, network.edges)
+            fold = pair_folds(network, self.folds, self.seed)
             tasks = []
             for f in range(self.folds):
                 rest = network.keep(fold != f)
@@ -176,10 +177,18 @@ class TauEstimator(Estimator):
         count = self.candidates or (None if n <= DENSE else 200)
         if count is None:
             return lambda theta, gate: likelihood.dense_sums(tasks, theta, gate)
-        drawn = [
-            likelihood.sample_candidates(t.chosen, t.known, count, self.seed + f) for f, t in enumerate(tasks)
-        ]
-        return lambda theta, gate: likelihood.sampled_sums(tasks, theta, drawn)
+        from .sampled import SampledTask, sampled_sums
+
+        drawn = [SampledTask(task, count, self.seed + f) for f, task in enumerate(tasks)]
+        return lambda theta, gate: sampled_sums(drawn, theta, gate)
+
+
+def pair_folds(network: Network, folds: int, seed: int) -> np.ndarray:
+    """A fold (E,) per edge, the same for i -> j and j -> i: else a mutual edge would explain itself."""
+    rows, cols = network.rows.astype(np.int64), network.indices.astype(np.int64)
+    pair = np.minimum(rows, cols) * network.size + np.maximum(rows, cols)
+    kinds, place = np.unique(pair, return_inverse=True)
+    return np.random.default_rng(seed).integers(0, folds, len(kinds))[place]
 
 
 def group_codes(labels, n: int) -> np.ndarray:
