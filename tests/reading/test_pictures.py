@@ -259,6 +259,13 @@ def test_every_kind_is_drawn_on_paper(picture, tmp_path):
     assert picture.save(tmp_path / "again.svg").read_text() == text
 
 
+def test_a_graph_with_negative_weights_is_drawn(tmp_path):
+    pytest.importorskip("matplotlib")
+    for directed in (True, False):
+        graph = pic.Network("g", [0, 1], [0, 1], edges=([0, 1], [1, 0], [0.5, -0.7]), directed=directed)
+        assert graph.save(tmp_path / "g.svg").exists()
+
+
 def test_paper_formats_and_refusals(tmp_path):
     pytest.importorskip("matplotlib")
     bars = pic.Bars("$x_1^ and 猫", ["a_{", "</svg>", "\x00", "\ud800"], [1, 2, NAN, -1])

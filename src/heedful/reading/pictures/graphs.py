@@ -98,6 +98,9 @@ class Network(Picture):
         The weight may be left out. Directed: i attends to j.
     x_label, y_label : str
     directed : bool
+    relation : str
+        The verb from i to j, "drives" in a graph of causes. Negative weights are drawn in the second of
+        the two signed colours.
 
     Examples
     --------
@@ -117,6 +120,7 @@ class Network(Picture):
     x_label: str = field(default="", kw_only=True)
     y_label: str = field(default="", kw_only=True)
     directed: bool = field(default=False, kw_only=True)
+    relation: str = field(default="attends to", kw_only=True)
 
     def __post_init__(self) -> None:
         x = self._array("x", None, optional=False)
@@ -146,6 +150,7 @@ class Network(Picture):
             "x_label": clip(self.x_label),
             "y_label": clip(self.y_label),
             "directed": bool(self.directed),
+            "relation": clip(self.relation, 40),
         }
 
 

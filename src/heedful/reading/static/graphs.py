@@ -19,7 +19,10 @@ def network(p: Any, sheet: Sheet) -> None:
     n, measured = len(p.x), bool(p.x_label or p.y_label)
     (ax,) = sheet.axes(0.62 * sheet.width)
     i, j, w = p.edges
-    share = np.full(len(i), 0.45) if w is None else np.nan_to_num(w) / (np.nanmax(w, initial=0) or 1.0)
+    strength = np.full(len(i), 0.45) if w is None else np.abs(np.nan_to_num(w))
+    share = strength if w is None else strength / (strength.max(initial=0) or 1.0)
+    opposed = w is not None and bool((w < 0).any())
+    inks = [sheet["minus" if v < 0 else "plus"] for v in w] if opposed else [sheet["quiet"]] * len(i)
     size = (
         14.0 + 200 * np.nan_to_num(p.size) / (np.nanmax(p.size, initial=0) or 1.0)
         if p.size is not None
@@ -27,7 +30,7 @@ def network(p: Any, sheet: Sheet) -> None:
     )
     base = 0.1 if len(i) > 4000 else 0.18 if len(i) > 400 else 0.3
     if p.directed and len(i) <= 600:
-        for a, b, v in zip(i, j, share, strict=True):
+        for a, b, v, ink in zip(i, j, share, inks, strict=True):
             if a != b:
                 ax.add_patch(
                     FancyArrowPatch(
@@ -39,14 +42,14 @@ def network(p: Any, sheet: Sheet) -> None:
                         connectionstyle="arc3,rad=0.12",
                         shrinkA=0,
                         shrinkB=np.sqrt(size[b]) / 2 + 1,
-                        color=sheet["quiet"],
+                        color=ink,
                         alpha=min(1.0, base + 0.5 * v),
                         zorder=1,
                     )
                 )
     else:
         ends = np.stack([np.stack([p.x[i], p.y[i]], 1), np.stack([p.x[j], p.y[j]], 1)], axis=1)
-        colours = [(*_rgb(sheet["quiet"]), min(1.0, base + 0.5 * v)) for v in share]
+        colours = [(*_rgb(ink), min(1.0, base + 0.5 * v)) for ink, v in zip(inks, share, strict=True)]
         ax.add_collection(LineCollection(ends, colors=colours, linewidths=0.4 + 1.1 * share, zorder=1))
     edge = {"lw": 0.5, "ec": sheet["paper"], "zorder": 2, "s": size}
     if p.values is not None:

@@ -57,8 +57,14 @@ def matrix(p: Any, sheet: Sheet) -> None:
     ax.set_xlabel(plain(p.column_label), loc="left")
     ax.set_ylabel(plain(p.row_label))
     if p.marks is not None:
-        for r, c in np.argwhere(p.marks):
-            ax.add_patch(Rectangle((c + 0.08, r + 0.08), 0.84, 0.84, fill=False, ec=sheet["plus"], lw=1.0))
+        if max(R, C) > 30:
+            r, c = np.nonzero(p.marks)
+            ax.scatter(c + 0.5, r + 0.5, s=(24 * across / max(R, C)) ** 2, color=sheet["ink"], lw=0)
+        else:
+            for r, c in np.argwhere(p.marks):
+                ax.add_patch(
+                    Rectangle((c + 0.08, r + 0.08), 0.84, 0.84, fill=False, ec=sheet["plus"], lw=1.0)
+                )
     if R * C <= 150 and across / C > 0.3:
         for r, c in np.argwhere(np.isfinite(p.values)):
             red, green, blue, _ = colours((p.values[r, c] - low) / ((high - low) or 1.0))

@@ -153,7 +153,8 @@ kinds.waterfall = (p, ctx) => {
         steps.map(([text]) => text),
       ),
       [a, b] = extent(sums, [0]),
-      x = scale(a, b, lay.left + 2, width - 74),
+      said = (v) => withUnit(fmt(v), p.unit),
+      x = scale(a, b, lay.left + 2, width - Math.max(74, measure(said(p.end), 13) + 12)),
       zero = x(0),
       height = steps.length * lay.step + 8;
     ctx.put(

@@ -121,7 +121,7 @@ function fmt(v, digits = 3) {
   if (v === null || v === undefined || Number.isNaN(v)) return '–';
   const a = Math.abs(v);
   let text;
-  if (a !== 0 && (a < 1e-3 || a >= 1e7)) text = v.toExponential(1).replace('e+', 'e');
+  if (a !== 0 && (a < 1e-4 || a >= 1e7)) text = v.toExponential(1).replace('e+', 'e');
   else if (Number.isInteger(v)) text = a >= 1e4 ? v.toLocaleString('en-GB') : String(v);
   else
     text = a >= 10 ** digits ? Math.round(v).toLocaleString('en-GB') : String(Number(v.toPrecision(digits)));
@@ -249,6 +249,17 @@ function ticks(low, high, count = 5) {
   for (let v = Math.ceil(low / step - 1e-9) * step; v <= high + step * 1e-9; v += step)
     out.push(Math.abs(v) < step / 1e6 ? 0 : v);
   return out;
+}
+/** Ticks on a logarithmic axis, given as powers of ten: 1, 2 and 5 where there is room, else the powers. */
+function logTicks(low, high, count) {
+  const powers = [];
+  for (let k = Math.floor(low); k <= Math.ceil(high); k++) powers.push(k);
+  const fine = 3 * (high - low) <= count,
+    step = fine ? 1 : Math.ceil((high - low) / count);
+  return powers
+    .filter((k) => k % step === 0)
+    .flatMap((k) => (fine ? [1, 2, 5] : [1]).map((m) => m * 10 ** k))
+    .filter((v) => v >= 10 ** low * 0.999 && v <= 10 ** high * 1.001);
 }
 const DAY = 864e5,
   MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');

@@ -77,7 +77,9 @@ function verdictBlock(verdict) {
       null,
       chip(verdict.status),
       ' ',
-      verdict.name ? h('b', null, name(verdict.name, 120), ' ') : null,
+      verdict.name && !(verdict.sentence || '').startsWith(verdict.name)
+        ? h('b', null, name(verdict.name, 120), ' ')
+        : null,
       verdict.sentence ? h('bdi', null, verdict.sentence) : figures,
     ),
     tests.length > 0 &&

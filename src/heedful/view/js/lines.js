@@ -64,9 +64,7 @@ function lines(p, ctx) {
     const many = Math.max(2, Math.floor((right - left) / 84)),
       below = p.dates
         ? dateTicks(...xs, many)
-        : ticks(...xs, many)
-            .filter((v) => !p.log_x || v % 1 === 0 || xs[1] - xs[0] < 1.2)
-            .map((v) => (p.log_x ? [10 ** v, fmt(10 ** v, 2)] : [v, fmt(v, 5)]));
+        : (p.log_x ? logTicks(...xs, many) : ticks(...xs, many)).map((v) => [v, fmt(v, 5)]);
     const run = (values, list = order) => {
       let out = '',
         on = false;

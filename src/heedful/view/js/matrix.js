@@ -16,8 +16,9 @@ kinds.matrix = (p, ctx) => {
     const left = Math.min(width * 0.3, wide(p.rows, 60)) + 10,
       across = wide(p.columns, 40),
       room = Math.max(80, width - left - Math.max(6, Math.min(60, across * 0.5))),
-      cw = Math.min(room / C, C > 60 ? 12 : 46, R > 40 ? Math.max(2, 620 / R) : 46),
-      ch = R < 4 ? Math.max(cw, 28) : cw < 14 && R < 30 ? 16 : cw;
+      widest = C > 60 ? 12 : across * C + 10 * C < room ? Math.max(46, Math.min(110, across + 10)) : 46,
+      cw = Math.min(room / C, widest, R > 40 ? Math.max(2, 620 / R) : 110),
+      ch = R < 4 ? clamp(cw, 28, 46) : cw < 14 && R < 30 ? 16 : Math.min(cw, 46);
     const level = across < cw - 4 || (across < 40 && cw < 12),
       y0 = (level ? 18 : Math.min(110, across * 0.82 + 14)) + (p.column_label ? 18 : 0),
       w = cw * C,
@@ -49,6 +50,7 @@ kinds.matrix = (p, ctx) => {
       const [x, y] = cell(i);
       return d`M${x + 0.8} ${y + 0.8}h${cw - 1.6}v${ch - 1.6}h${1.6 - cw}z`;
     };
+    const dot = (i) => d`M${cell(i)[0] + cw / 2} ${cell(i)[1] + ch / 2}h0`;
     const svg = sheet(
       width,
       Math.ceil(y0 + tall + 6 + (p.row_label ? 16 : 0)),
@@ -84,7 +86,11 @@ kinds.matrix = (p, ctx) => {
                 ),
           )
         : null,
-      g('path', { d: [...marked].map(ring).join(''), class: 'ring' }),
+      stroke(
+        'ring',
+        [...marked].map(cw < 16 ? dot : ring).join(''),
+        cw < 16 && { style: { stroke: 'var(--ink)', 'stroke-width': `${Math.max(2, cw * 0.4)}px` } },
+      ),
       box,
     );
     let at = null;

@@ -7,7 +7,9 @@ kinds.network = (p, ctx) => {
     axes = p.x_label || p.y_label,
     groups = p.groups ? [...new Set(p.groups)] : [],
     called = (a) => p.labels?.[a] ?? `${a + 1}`;
-  const heavy = w ? Math.max(1e-12, extent(w)[1]) : 1,
+  const heavy = w ? Math.max(1e-12, ...extent(w).map(Math.abs)) : 1,
+    opposed = w ? w.some((v) => v < 0) : false,
+    strength = (e) => (w ? Math.abs(w[e] || 0) / heavy : 0.4),
     big = size ? Math.max(1e-12, extent(size)[1]) : 1,
     ends = values ? extent(values) : [0, 1],
     sides = ends[0] < 0 && ends[1] > 0,
@@ -59,7 +61,7 @@ kinds.network = (p, ctx) => {
         .map((e) =>
           stroke('hot', link(e, p.directed), {
             stroke: ctx.colour(i[e] === a || !p.directed ? 's1' : 's2'),
-            'stroke-width': 1 + 3 * Math.sqrt(Math.max(0, w ? w[e] / heavy : 0.3)),
+            'stroke-width': 1 + 3 * Math.sqrt(strength(e)),
             'stroke-dasharray': i[e] === a || !p.directed ? null : '5 3',
           }),
         ),
@@ -67,8 +69,8 @@ kinds.network = (p, ctx) => {
     ctx.show(
       ...(p.directed
         ? [
-            ranked(`${short(called(a), 40)} attends to`, to.map(row(j)), choose),
-            ranked(`${short(called(a), 40)} is attended to by`, by.map(row(i)), choose),
+            ranked(`${short(called(a), 40)} ${p.relation}`, to.map(row(j)), choose),
+            ranked(`what ${p.relation} ${short(called(a), 40)}`, by.map(row(i)), choose),
           ]
         : [ranked(`${short(called(a), 40)} is joined to`, [...to.map(row(j)), ...by.map(row(i))], choose)]),
     );
@@ -120,11 +122,12 @@ kinds.network = (p, ctx) => {
         tip(about(a).filter(Boolean).join(' · ')),
       ),
     );
-    const bins = [[], [], [], []],
+    const bins = count(8).map(() => []),
       taken = [],
       worth = (a) => (size ? size[a] : values ? Math.abs(values[a]) : -a),
       few = n <= 60 ? 60 : 24;
-    for (const e of count(M)) bins[clamp(Math.floor(4 * (w ? w[e] / heavy : 0.45)), 0, 3)].push(e);
+    for (const e of count(M))
+      bins[clamp(Math.floor(4 * strength(e)), 0, 3) + (opposed && w[e] < 0 ? 4 : 0)].push(e);
     const named = (a) => {
       const [cx, cy] = place(a),
         text = short(p.labels[a], 22),
@@ -168,8 +171,9 @@ kinds.network = (p, ctx) => {
         : null,
       bins.map((bin, b) =>
         stroke('edge', bin.map((e) => link(e)).join(''), {
-          'stroke-opacity': (M > 4000 ? 0.08 : M > 400 ? 0.16 : 0.32) + 0.16 * b,
-          'stroke-width': 0.7 + 0.6 * b,
+          'stroke-opacity': (M > 4000 ? 0.08 : M > 400 ? 0.16 : 0.32) + 0.16 * (b % 4),
+          'stroke-width': 0.7 + 0.6 * (b % 4),
+          stroke: opposed ? ctx.colour(b > 3 ? 'minus' : 'plus') : null,
         }),
       ),
       (layer = g('g')),

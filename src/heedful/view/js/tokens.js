@@ -28,21 +28,19 @@ kinds.tokens = (p, ctx) => {
     return back.get(head);
   }
   const panels = (same ? [queries] : [queries, keys]).map((names, side) => {
-    const chips = names
-      .slice(0, MOST)
-      .map((text, i) =>
-        h(
-          'span',
-          {
-            class: 'tok',
-            'data-i': i,
-            role: 'button',
-            tabindex: i ? -1 : 0,
-            title: text.length > 24 ? short(text, 300) : null,
-          },
-          short(text, 24) || '␣',
-        ),
-      );
+    const chips = names.slice(0, MOST).map((text, i) =>
+      h(
+        'span',
+        {
+          class: 'tok',
+          'data-i': i,
+          role: 'button',
+          tabindex: i ? -1 : 0,
+          title: text.length > 24 ? short(text, 300) : null,
+        },
+        short(text, 24) || '␣',
+      ),
+    );
     // in blocks, so that the browser lays out those in sight alone
     const blocks =
       chips.length < 1000

@@ -11,7 +11,7 @@ const scoreTable = (scores) =>
       [
         name(s.name, 120),
         ' ',
-        chip(s.outcome),
+        chip(s.interval ? s.outcome : 'no interval'),
         quiet(s.higher_is_better ? 'higher is better' : 'lower is better'),
       ],
       h('b', null, fmt(s.ours, 4)),
