@@ -15,7 +15,7 @@ import pandas as pd
 from heedful.files.events import read_events
 from heedful.recall.history import History, generated, histories
 from heedful.recall.history.model import group_folds
-from heedful.recall.history.peers import cox_last, lightgbm_windows
+from heedful.recall.history.peers import cox_last, last_table, lightgbm_windows
 from heedful.recall.history.survival import auroc, brier, ipcw
 
 from . import _data
@@ -118,6 +118,7 @@ def cohort(name: str, data, out=print, *, repeats: int = 1, seed: int = 0) -> li
         }
 
     whole = scores(np.arange(len(H)))
+    check_cox(H, horizon, out)
     rng, ids = np.random.default_rng(seed), np.unique(groups)
     members = {g: np.flatnonzero(groups == g) for g in ids}
     draws = []
@@ -140,6 +141,20 @@ def cohort(name: str, data, out=print, *, repeats: int = 1, seed: int = 0) -> li
             )
             out(rows[-1])
     return rows
+
+
+def check_cox(H, horizon: float, out=print) -> None:
+    """Our Cox peer beside lifelines' on the same columns, said on stdout."""
+    try:
+        from lifelines import CoxPHFitter
+    except ImportError:
+        out("lifelines is not installed: the Cox peer is not checked against it")
+        return
+    X, _ = last_table(H, H)
+    frame = pd.DataFrame(X).assign(T=np.minimum(H.duration, horizon), E=H.died * (H.duration <= horizon))
+    theirs = CoxPHFitter(penalizer=1e-7).fit(frame, "T", "E").predict_log_partial_hazard(frame).to_numpy()
+    ours = np.log(-np.log1p(-cox_last(H, H, horizon)))
+    out(f"Cox peer against lifelines: correlation of log hazards {np.corrcoef(theirs, ours)[0, 1]:.6f}")
 
 
 def planted(out=print, *, quick: bool = False) -> list[dict]:

@@ -121,12 +121,6 @@ class Design:
         static = (H.static - s.static_centre) / s.static_spread
         self.fixed = np.column_stack([np.nan_to_num(static), self.last, ~self.there[:, s.flagged]])
 
-    def names(self) -> list[str]:
-        """Names of the fixed columns."""
-        s, codes = self.s, self.H.codes
-        value = [f"{'log ' if lg else ''}{codes[c]}, last" for c, lg in zip(s.valued, s.logged, strict=True)]
-        return [*self.H.static_names, *value, *(f"{codes[s.valued[k]]} never measured" for k in s.flagged)]
-
     def sizes(self) -> tuple[int, int, int]:
         """Numbers of fixed columns, mean heads and sum heads."""
         return self.fixed.shape[1], len(self.s.valued), len(self.s.counted)
@@ -157,6 +151,12 @@ class Design:
             return np.concatenate([np.asarray(p, dtype=np.float64) for p in parts])
 
         return out, pull
+
+
+def fixed_names(s: Scaling, codes: list[str], static_names: list[str]) -> list[str]:
+    """Names of the fixed columns."""
+    value = [f"{'log ' if lg else ''}{codes[c]}, last" for c, lg in zip(s.valued, s.logged, strict=True)]
+    return [*static_names, *value, *(f"{codes[s.valued[k]]} never measured" for k in s.flagged)]
 
 
 def rescaled(design: Design, theta: np.ndarray) -> tuple[Design, np.ndarray]:

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ...errors import InputError
 from ...learn import Estimator
-from .design import Design, learn_scaling, rescaled
+from .design import Design, fixed_names, learn_scaling, rescaled
 from .plain import PlainHead
 from .survival import CoxLoss, LogisticLoss
 from .tokens import Histories, histories
@@ -29,7 +29,7 @@ class History(Estimator):
     horizon : float, optional
         Days within which the event is to be predicted; needed where labels hold ``duration, event``.
     correction : float or "cv"
-        Prior sd of the heads' coefficients on standardised columns; "cv" chooses among .03, .1, .3, 1 and 3
+        Prior sd of the heads' coefficients on standardised columns; "cv" chooses among .03, .1, .3 and 1
         by grouped cross-validation inside the training data.
     counts : bool
         Also count events that carry numbers (being measured often is itself a sign).
@@ -108,7 +108,7 @@ class History(Estimator):
         eta = design.eta(self.theta_)[0]
         self.hazard_ = loss.baseline(eta, self.horizon) if isinstance(loss, CoxLoss) else None
         self.covariance_ = self._covariance(design, loss)
-        self._tables(design)
+        self._tables()
         return self
 
     def predict(self, events, labels=None) -> np.ndarray:
@@ -128,9 +128,7 @@ class History(Estimator):
         self.plain_ = PlainHead(H).fit(H, loss, cox=cox)
         self.theta_ = self.plain_.theta
         self.hazard_ = loss.baseline(self.plain_.eta(H, self.theta_)[0], self.horizon) if cox else None
-        self.half_lives_ = pd.DataFrame(
-            [{"code": "(all)", "readout": "softmax", "half_life": float(np.exp(self.theta_[1]))}]
-        )
+        self._plain_table()
         return self
 
     def _risk(self, eta: np.ndarray) -> np.ndarray:
@@ -243,11 +241,11 @@ class History(Estimator):
 
     def _choose(self, H: Histories, groups: np.ndarray) -> float:
         """The prior sd of the heads with the best held-out likelihood, folds by group."""
-        fold = group_folds(groups, 5, self.seed)
+        fold = group_folds(groups, 3, self.seed)
         total = {}
-        for sd in (0.03, 0.1, 0.3, 1.0, 3.0):
+        for sd in (0.03, 0.1, 0.3, 1.0):
             cost = 0.0
-            for k in range(5):
+            for k in range(3):
                 train, held = H.take(np.flatnonzero(fold != k)), H.take(np.flatnonzero(fold == k))
                 design = Design(train, self.scaling_)
                 theta = self._solve(design, self._loss(train), sd, starts=(0.3,))
@@ -255,34 +253,26 @@ class History(Estimator):
             total[sd] = cost
         return min(total, key=total.get)
 
-    def _tables(self, design: Design) -> None:
-        F, V, S = design.sizes()
-        _, b0, g, d, log_m, log_s = design.split(self.theta_)
-        sd = np.sqrt(np.diag(self.covariance_))
-        wide = sd[1 + F + V + S :]
-        rows = []
-        kinds = [("mean", c) for c in self.scaling_.valued] + [("sum", c) for c in self.scaling_.counted]
-        for k, ((readout, c), log_h, coefficient) in enumerate(
-            zip(kinds, np.concatenate([log_m, log_s]), np.concatenate([g, d]), strict=True)
-        ):
-            half = 1.96 * wide[k]
-            rows.append(
-                {
-                    "code": self.codes_[c],
-                    "readout": readout,
-                    "half_life": float(np.exp(log_h)),
-                    "low": float(np.exp(log_h - half)),
-                    "high": float(np.exp(min(log_h + half, 700.0))),
-                    "coefficient": float(coefficient),
-                    "coefficient_sd": float(sd[1 + F + k]),
-                    "told": bool(2 * half < WIDE),
-                }
-            )
+    def _plain_table(self) -> None:
         self.half_lives_ = pd.DataFrame(
-            rows,
-            columns=["code", "readout", "half_life", "low", "high", "coefficient", "coefficient_sd", "told"],
+            [{"code": "(all)", "readout": "softmax", "half_life": float(np.exp(self.theta_[1]))}]
         )
-        self.coefficients_ = pd.DataFrame({"name": design.names(), "value": b0, "sd": sd[1 : 1 + F]})
+
+    def _tables(self) -> None:
+        s = self.scaling_
+        F = len(self.static_names_) + len(s.valued) + len(s.flagged)
+        V, S = len(s.valued), len(s.counted)
+        theta, sd = self.theta_, np.sqrt(np.diag(self.covariance_))
+        coefficient, log_h = theta[1 + F : 1 + F + V + S], theta[1 + F + V + S :]
+        half = 1.96 * sd[1 + F + V + S :]
+        codes = [self.codes_[c] for c in (*s.valued, *s.counted)]
+        self.half_lives_ = pd.DataFrame({
+            "code": codes, "readout": ["mean"] * V + ["sum"] * S, "half_life": np.exp(log_h),
+            "low": np.exp(log_h - half), "high": np.exp(np.minimum(log_h + half, 700.0)),
+            "coefficient": coefficient, "coefficient_sd": sd[1 + F : 1 + F + V + S], "told": 2 * half < WIDE,
+        })  # fmt: skip
+        names = fixed_names(s, self.codes_, self.static_names_)
+        self.coefficients_ = pd.DataFrame({"name": names, "value": theta[1 : 1 + F], "sd": sd[1 : 1 + F]})
 
 
 def group_folds(groups: np.ndarray, folds: int, seed: int) -> np.ndarray:

@@ -14,13 +14,13 @@ WINDOWS = (30.0, 180.0, 365.0, 1095.0, np.inf)
 
 
 def cox_last(train: Histories, held: Histories, horizon: float | None) -> np.ndarray:
-    """Risk (n,) from Cox (or logistic) regression on last values, flags and covariates; no history.
+    """Risk (n,) from Cox (or logistic) regression on last values, covariates, and counts of bare codes.
 
-    The columns are the fixed ones of `History` (skewed laboratory values on the log scale), the ridge is
-    small; bench/history.py checks the coefficients against lifelines.
+    The columns are the fixed ones of `History` (skewed laboratory values on the log scale) and, for codes
+    without numbers, whether and how often (log) they came. The ridge is small; bench/history.py checks the
+    coefficients against lifelines.
     """
-    s = learn_scaling(train, counts=False)
-    X, Z = Design(train, s).fixed, Design(held, s).fixed
+    X, Z = last_table(train, held)
     cox = train.duration is not None
     loss = CoxLoss(train.duration, train.died, horizon) if cox else LogisticLoss(train.outcome)
 
@@ -38,8 +38,21 @@ def cox_last(train: Histories, held: Histories, horizon: float | None) -> np.nda
     return -np.expm1(-loss.baseline(X @ theta[1:], horizon) * np.exp(np.minimum(Z @ theta[1:], 500)))
 
 
+def last_table(train: Histories, held: Histories) -> tuple[np.ndarray, np.ndarray]:
+    """The columns of `cox_last` for both, standardised by the former."""
+    s = learn_scaling(train, counts=False)
+    out = []
+    for H in (train, held):
+        design = Design(H, s)
+        count = design.sums.sums(np.full(len(s.counted), 50.0))[0]  # a half-life of e^50 days: a count
+        out.append(np.column_stack([design.fixed, count > 0, np.log1p(count)]))
+    mean, sd = out[0].mean(0), out[0].std(0)
+    keep = sd > 1e-9
+    return (out[0][:, keep] - mean[keep]) / sd[keep], (out[1][:, keep] - mean[keep]) / sd[keep]
+
+
 def window_table(H: Histories) -> np.ndarray:
-    """Columns for boosted trees: static; by code last value, days since, and by window count, mean, min, max."""
+    """Columns for boosted trees: static; by code last, days since; by window count, mean, min, max."""
     n, C = len(H), len(H.codes)
     cell = H.row * C + H.code
     columns = [H.static]
@@ -69,7 +82,7 @@ def window_table(H: Histories) -> np.ndarray:
 def lightgbm_windows(
     train: Histories, held: Histories, horizon: float | None, groups=None, *, seed: int = 0
 ) -> np.ndarray:
-    """Risk (n,) from LightGBM on windows of the history, IPCW-weighted, rounds chosen within the training data.
+    """Risk (n,) from LightGBM on windows of the history; IPCW, rounds chosen within the training data.
 
     Raises
     ------
@@ -90,28 +103,15 @@ def lightgbm_windows(
     use = weight > 0
     fold = group_folds(train.subject if groups is None else groups, 4, seed)
     options = {
-        "learning_rate": 0.03,
-        "num_leaves": 15,
-        "min_child_samples": 20,
-        "colsample_bytree": 0.5,
-        "subsample": 0.8,
-        "subsample_freq": 1,
-        "reg_lambda": 1.0,
-        "random_state": seed,
-        "verbose": -1,
-        "n_jobs": 1,
-    }
-    inner = lightgbm.LGBMClassifier(n_estimators=2000, **options)
+        "objective": "binary", "learning_rate": 0.03, "num_leaves": 15, "min_data_in_leaf": 20,
+        "feature_fraction": 0.5, "bagging_fraction": 0.8, "bagging_freq": 1, "lambda_l2": 1.0, "seed": seed,
+        "verbose": -1, "num_threads": 1,
+    }  # fmt: skip
     a, b = use & (fold != 0), use & (fold == 0)
-    inner.fit(
-        X[a],
-        y[a],
-        sample_weight=weight[a],
-        eval_set=[(X[b], y[b])],
-        eval_sample_weight=[weight[b]],
+    inner = lightgbm.train(
+        options, lightgbm.Dataset(X[a], y[a], weight=weight[a]), 2000,
+        valid_sets=[lightgbm.Dataset(X[b], y[b], weight=weight[b])],
         callbacks=[lightgbm.early_stopping(100, verbose=False)],
-    )
-    rounds = max(20, int((inner.best_iteration_ or 200) * 1.1))
-    model = lightgbm.LGBMClassifier(n_estimators=rounds, **options)
-    model.fit(X[use], y[use], sample_weight=weight[use])
-    return model.predict_proba(Z)[:, 1]
+    )  # fmt: skip
+    rounds = max(20, int((inner.best_iteration or 200) * 1.1))
+    return lightgbm.train(options, lightgbm.Dataset(X[use], y[use], weight=weight[use]), rounds).predict(Z)

@@ -1,7 +1,9 @@
 """The literal idea: one softmax over all of a patient's events, the recent weighing more, read directly.
 
 score_e = a_code(e) - ln 2 dt_e / h, value_e = u_code(e) + s_code(e) x_e,
-log odds = b + sum_e softmax(score)_e value_e. A weighted mean: three admissions read as one, and the half-life is shared.
+log odds = b + sum_e softmax(score)_e value_e.
+
+A weighted mean: three admissions read as one, and the half-life is shared.
 """
 
 from __future__ import annotations
@@ -32,6 +34,15 @@ class PlainHead:
         self.spread = np.where(square > 0, np.sqrt(square / count), 1.0)
         self.start = float(np.median(H.dt[H.dt > 0])) if (H.dt > 0).any() else 1.0
         self.C = C
+
+    @classmethod
+    def rebuilt(cls, centre: np.ndarray, spread: np.ndarray, start: float, theta: np.ndarray) -> PlainHead:
+        """A fitted head from its stored parts."""
+        if len(theta) != 2 + 3 * len(centre):
+            raise ValueError(f"{len(theta)} parameters for {len(centre)} codes")
+        new = cls.__new__(cls)
+        new.centre, new.spread, new.start, new.C, new.theta = centre, spread, start, len(centre), theta
+        return new
 
     def attention(self, H: Histories, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Weights, values and standardised numbers (M,) of the pairs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -78,6 +78,11 @@ class Histories:
             pick(self.died),
             self.notes,
         )
+
+    def without_static(self, at: int) -> Histories:
+        """The same without one static column (a group's name is no covariate)."""
+        names = [n for k, n in enumerate(self.static_names) if k != at]
+        return replace(self, static=np.delete(self.static, at, axis=1), static_names=names)
 
 
 def histories(events, labels, *, codes: list[str] | None = None) -> Histories:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ...reading.story import Score, Story
+from .claims import verdicts
 from .model import LagScan
 from .peers import granger_f
 from .plain import PlainAttention, exact_share
@@ -45,6 +46,7 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
         paired.append(both)
         if n == 0:
             first, first_data = LagScan(L).fit(pd.DataFrame(data.values, columns=NAMES)), data
+    judged = verdicts(first, seed=seed)
     low, high = _interval(np.array(paired), seed)
     rows = []
     for label, content, position in (
@@ -52,7 +54,9 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
         ("position alone", False, True),
         ("content alone", True, False),
     ):
-        plain = PlainAttention(L, content=content, position=position, seed=seed).fit(first_data.values)
+        plain = PlainAttention(L, content=content, position=position, seed=seed, steps=150).fit(
+            first_data.values
+        )
         rows.append(
             {
                 "literal attention on": label,
@@ -76,7 +80,8 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
                 interval=(low, high),
             )
         ],
-        pictures=all_pictures(first),
+        pictures=all_pictures(first, judged[0] if judged else None),
+        verdicts=judged,
         tables={
             "links": first.links,
             "own past": first.self_links,

@@ -8,12 +8,12 @@ from .scan import Context, Tokens
 from .select import TargetModel, TargetScan
 
 
-def swap_scores(tokens: Tokens, scan: TargetScan, source: int, target: int, lag: int) -> np.ndarray:
-    """Log-likelihood gain (L,) of each lag of ``source`` for ``target``, the link's own token taken out.
+def token_scores(tokens: Tokens, scan: TargetScan, source: int, target: int, lag: int) -> np.ndarray:
+    """Log-likelihood gain (P,) of every token for ``target`` in the place of the token (source, lag).
 
-    The model is the selected one less every term of the token; a lag that is itself in that model is not a
-    candidate for this link and reads -inf (unless it is the link's own). With z the sequentially orthogonal
-    scores at the size m that the link showed, the gain is -n/2 log(1 - sum_{k<=m} z_k^2 / e'e).
+    The model is the selected one less every term of that token; a token that is itself in the rest is no
+    candidate and reads -inf. With z the sequentially orthogonal scores at the size m that the link showed,
+    the gain is -n/2 log(1 - sum_{k<=m} z_k^2 / e'e).
 
     Parameters
     ----------
@@ -23,26 +23,22 @@ def swap_scores(tokens: Tokens, scan: TargetScan, source: int, target: int, lag:
     source, target, lag : int
         The link; lag in steps, from 1.
     """
-    L = tokens.L
-    token = source * L + lag - 1
-    model = TargetModel(tokens, target, products=bool(scan.products) or bool((scan.through >= 0).any()))
+    token = source * tokens.L + lag - 1
+    partner = int(scan.through[token])
+    model = TargetModel(tokens, target, products=partner >= 0)
     model.terms = scan.terms
     rest = model.without(token)
-    # a link's neighbours that the selection also took (a lag either side) stand for the same link
     c: Context = model.context(rest)
-    mine = np.arange(source * L, (source + 1) * L)
-    partner = int(scan.through[token])
     if partner >= 0:
-        share = c.products()[mine, partner] ** 2
+        share = c.products()[:, partner] ** 2
     else:
-        z, _, _ = c.blocks(mine)
+        z, _, _ = c.blocks()
         share = (z[:, : int(scan.size[token])] ** 2).sum(-1) / c.ee
     gain = -0.5 * c.rows.n * np.log1p(-np.minimum(share, 1 - 1e-12))
-    taken = [
-        p - source * L
-        for term in rest
-        for p in (term.token, term.other)
-        if p is not None and p // L == source and term.other is None
-    ]
-    gain[taken] = -np.inf
+    gain[[term.token for term in rest if term.other is None]] = -np.inf
     return gain
+
+
+def swap_scores(tokens: Tokens, scan: TargetScan, source: int, target: int, lag: int) -> np.ndarray:
+    """`token_scores` (L,) of the link's own source: how well the link would stand at each lag instead."""
+    return token_scores(tokens, scan, source, target, lag)[source * tokens.L : (source + 1) * tokens.L]

@@ -53,6 +53,14 @@ class PlainAttention:
 
     def fit(self, data) -> PlainAttention:
         """Train on a panel (T, N); a missing value is a token that no query may look at."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # tensors this small only make threads wait for one another
+        try:
+            return self._fit(data)
+        finally:
+            torch.set_num_threads(threads)
+
+    def _fit(self, data) -> PlainAttention:
         data: Panel = panel(data)
         z, seen = standardised(data.values)
         T, N = z.shape

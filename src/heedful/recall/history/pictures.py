@@ -1,0 +1,68 @@
+"""Pictures of histories with forgetting, as data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ...reading import pictures as pic
+from .model import History
+from .reading import timeline
+from .tokens import Histories
+
+
+def patient(model: History, H: Histories, row: int) -> list:
+    """The timeline of one prediction: its largest contributions as bars and as events in time."""
+    table = timeline(model, H, row=row)
+    top = table.reindex(table["contribution"].abs().sort_values(ascending=False).index).head(12)
+    names = [
+        f"{r.code}{'' if np.isnan(r.value) else f' {r.value:.3g}'}, {r.age:.0f} d ago"
+        for r in top.itertuples()
+    ]
+    risk = float(model._risk(np.array([table.attrs["linear_predictor"]]))[0])
+    who = table.attrs["subject"]
+    when = f"day {table.attrs['at']:g}"
+    running = table.sort_values("time")["contribution"].cumsum().to_numpy() + table.attrs["rest"]
+    return [
+        pic.Bars(
+            f"Subject {who} at {when}: what moved the risk to {risk:.2f}", names,
+            top["contribution"].to_numpy(), weights=top["weight"].to_numpy(), unit="log hazard ratio",
+            caption="Exact terms of the sum, largest first, with the attention weight of each event within its "
+                    f"head. Covariates and intercept give {table.attrs['rest']:+.2f}.",
+        ),
+        pic.Timeline(
+            f"Subject {who}: the history as it was read", table["time"].to_numpy(dtype=float),
+            {"running sum of contributions": running}, y_label="log hazard ratio",
+            events=[(float(r.time), str(r.code), float(r.contribution), float(r.weight)) for r in top.itertuples()],
+            caption="Every event before the prediction time and none after it.",
+        ),
+    ]  # fmt: skip
+
+
+def half_lives(model: History) -> pic.Bars:
+    """Half-lives in days with 95 % intervals, those that the data tell."""
+    table = model.half_lives_[model.half_lives_["told"]].sort_values("half_life")
+    return pic.Bars(
+        "How long each code is remembered", [f"{r.code} ({r.readout})" for r in table.itertuples()],
+        np.log10(table["half_life"].to_numpy()), low=np.log10(table["low"].to_numpy()),
+        high=np.log10(table["high"].to_numpy()), signed=False, unit="log10 days",
+        caption="Half-life and 95 % interval. Codes whose interval spans more than a factor of 1000 are left "
+                "out: the data do not tell how long they are remembered.",
+    )  # fmt: skip
+
+
+def calibration(p: np.ndarray, case: np.ndarray, weight: np.ndarray) -> pic.Curves:
+    """Predicted against observed (IPCW) risk by tenths of the predicted risk."""
+    bins = pd.qcut(p, 10, labels=False, duplicates="drop")
+    mean = np.array([p[bins == k].mean() for k in range(bins.max() + 1)])
+    seen = np.array(
+        [(weight * case)[bins == k].sum() / weight[bins == k].sum() for k in range(bins.max() + 1)]
+    )
+    return pic.Curves(
+        "Predicted and observed risk",
+        mean,
+        {"observed": seen, "if perfect": mean},
+        x_label="predicted risk, out of fold",
+        y_label="observed risk (IPCW)",
+        caption="Tenths of the predictions; censored patients are weighted for, not dropped.",
+    )
