@@ -156,12 +156,16 @@ def _scores(filling):
 
 
 def _with_progress(estimator, hu, hidden, calibrate):
-    if not calibrate:
-        return estimator.predict(hu, hidden)
     from ...learn import progress
 
-    rounds = iter(progress(range(int(hidden.any((1, 2)).sum()) * estimator.rehidings), "re-hiding"))
-    return estimator.fit_predict(hu, hidden, progress=lambda: next(rounds, None))
+    slices = int(hidden.any((1, 2)).sum())
+    steps = slices * (2 + estimator.rehidings if calibrate else 1)
+    ticks = progress(range(steps), "re-hiding and filling" if calibrate else "filling")
+    rounds = iter(ticks)
+    try:
+        return estimator.fit_predict(hu, hidden, progress=lambda: next(rounds, None))
+    finally:
+        ticks.close()
 
 
 def _summary(filling):

@@ -168,14 +168,14 @@ class Inpainter(BaseEstimator):
         hu : array, shape (Z, H, W) or (H, W)
         hidden : bool array, same shape
         progress : callable, optional
-            Called after each re-hiding.
+            Called after each slice and each re-hiding.
         """
         hu, hidden = check(hu, hidden)
         self._check_params()
         self.calibration_ = {}
         if self.calibrate:
             start, closed, _ = readable(hu, hidden)
-            rough = self._fill(start, hidden, closed, {})
+            rough = self._fill(start, hidden, closed, {}, progress)
             filled = start.copy()
             for part in rough:
                 filled[part.z][part.hidden] = part.value
@@ -184,7 +184,7 @@ class Inpainter(BaseEstimator):
                 self.calibration_ |= self._calibrate(filled, closed, own, z, progress)
         return self
 
-    def predict(self, hu, hidden) -> Filling:
+    def predict(self, hu, hidden, progress=None) -> Filling:
         """Fill the hidden voxels.
 
         Parameters
@@ -192,6 +192,8 @@ class Inpainter(BaseEstimator):
         hu : array, shape (Z, H, W) or (H, W)
             HU of any number type; visible voxels come back as they are.
         hidden : bool array, same shape
+        progress : callable, optional
+            Called after each slice.
 
         Returns
         -------
@@ -200,7 +202,7 @@ class Inpainter(BaseEstimator):
         hu, hidden = check(hu, hidden)
         self._check_params()
         start, closed, notes = readable(hu, hidden)
-        parts = self._fill(start, hidden, closed, getattr(self, "calibration_", {}))
+        parts = self._fill(start, hidden, closed, getattr(self, "calibration_", {}), progress)
         out = np.array(hu, float)
         low, high = np.full(hu.shape, np.nan), np.full(hu.shape, np.nan)
         for part in parts:
@@ -218,7 +220,7 @@ class Inpainter(BaseEstimator):
 
     def fit_predict(self, hu, hidden, progress=None) -> Filling:
         """``fit`` and ``predict`` on the same scan, which is how it is meant to be used."""
-        return self.fit(hu, hidden, progress).predict(hu, hidden)
+        return self.fit(hu, hidden, progress).predict(hu, hidden, progress)
 
     def _check_params(self):
         if self.method not in METHODS:
@@ -230,7 +232,7 @@ class Inpainter(BaseEstimator):
         if self.rehidings < 1:
             raise InputError(f"rehidings is {self.rehidings}, at least 1 is expected")
 
-    def _fill(self, hu, hidden, closed, calibrations):
+    def _fill(self, hu, hidden, closed, calibrations, progress=None):
         """All parts: first what the neighbouring slices know, then the rest of each slice in its plane."""
         parts, start = [], hu
         for z in np.flatnonzero(hidden.any((1, 2))).tolist():
@@ -252,6 +254,8 @@ class Inpainter(BaseEstimator):
             if flat.any():
                 cal = calibrations.get((z, "slice"))
                 parts.append(self._in_plane(image, flat, closed[z] & ~flat, z, cal))
+            if progress:
+                progress()
         return parts
 
     def _from_neighbours(self, hu, hidden, z, region, offsets, cal):
