@@ -40,9 +40,9 @@ def test_contributions_add_up_to_the_logit_before_and_after_they_are_handed_on(n
 
 def test_the_tied_read_is_a_weights(net, x):
     tokens, heard = net.tokens(x), net.hear(x)
-    weights, keys = class_weights(net, tokens)
+    weights = class_weights(net, tokens)
     torch.testing.assert_close(weights.rows([0, 1, 2]), heard.weights.flatten(2), rtol=1e-5, atol=1e-6)
-    evidence = keys @ weights.q.T
+    evidence = weights.k @ weights.q.mT
     torch.testing.assert_close(evidence.mT, heard.evidence.flatten(2), rtol=1e-5, atol=1e-5)
 
 

@@ -19,16 +19,32 @@ from .training import per_patch
 AT_ONCE = 256  # images whose weights are read together
 
 
-def class_weights(net: TiedRead, tokens: torch.Tensor) -> tuple[Weights, torch.Tensor]:
-    """The tied read as ``Weights`` (B, C, h w), classes asking cells; and the keys themselves.
+def class_weights(net: TiedRead, tokens: torch.Tensor, query: torch.Tensor | None = None) -> Weights:
+    """The tied read as ``Weights`` (B, C, h w), classes (or queries given, (Q, d + 1)) asking cells.
 
     The offset ``b_c`` joins the query as one more channel, against a channel of ones, so that the score
     ``e_jc = [w_c, b_c] . [t_j, 1]`` is the value too.
     """
     flat = tokens.flatten(2).transpose(1, 2)
     keys = torch.cat([flat, flat.new_ones(*flat.shape[:2], 1)], 2)
-    query = torch.cat([net.evidence.weight.flatten(1), net.evidence.bias[:, None]], 1)
-    return Weights(query, keys, temperature=net.temperature, scale=1.0), keys
+    if query is None:
+        query = torch.cat([net.evidence.weight.flatten(1), net.evidence.bias[:, None]], 1)
+    return Weights(query, keys, temperature=net.temperature, scale=1.0)
+
+
+def ask(net: TiedRead, query: torch.Tensor | None, tokens: torch.Tensor, patch: int):
+    """Weights, contributions (B, cells, Q), and what lands on each patch (B, Q, P)."""
+    weights = class_weights(net, tokens, query)
+    evidence = weights.k @ weights.q.mT  # the score is the value
+    each = (evidence / net.temperature - weights.lse()[:, None, :]).exp() * evidence
+    landed = torch.cat(
+        [
+            source_weights(net, part).T @ some  # the adjoint puts it where the evidence lies
+            for part, some in zip(tokens.split(AT_ONCE), each.split(AT_ONCE), strict=True)
+        ]
+    )
+    landed = landed.transpose(1, 2).reshape(len(tokens), -1, *tokens.shape[2:])
+    return weights, each, per_patch(landed, patch)
 
 
 def source_weights(net: TiedRead, tokens: torch.Tensor) -> Weights:
@@ -191,33 +207,23 @@ def locate(
 
 def _tied(model, x, top):
     """One forward pass; the weights read through the core; contributions landed by the adjoint."""
-    net, parts = model.net_, []
+    net = model.net_
     tokens = torch.cat([net.tokens(part) for part in x.split(AT_ONCE)])
     h, w = tokens.shape[2:]
     groups, patches = _cells_of(h, w, model.patch)
-    weights, keys = class_weights(net, tokens)
+    weights, each, landed = ask(net, None, tokens, model.patch)
     places = torch.from_numpy(patch_centres(h, w, CELL)).float()
-    _, r = weights.read(
-        None, [TopK(min(top, h * w)), EffectiveKeys(), Moments(places), Mass(groups, names=patches)]
-    )
-    evidence = keys @ weights.q.transpose(-1, -2)  # (B, cells, C): the score is the value
-    log_weight = evidence / net.temperature - weights.lse()[:, None, :]
-    each = log_weight.exp() * evidence
-    for part, some in zip(tokens.split(AT_ONCE), each.split(AT_ONCE), strict=True):
-        handed = source_weights(net, part).T @ some  # where the evidence lies
-        parts.append(handed)
-    landed = torch.cat(parts).transpose(1, 2).reshape(len(x), -1, h, w)
-    logits = each.sum(1) + net.bias
-    cells = [f"x{c * CELL}y{r_ * CELL}" for r_ in range(h) for c in range(w)]
+    wanted = [TopK(min(top, h * w)), EffectiveKeys(), Moments(places), Mass(groups, names=patches)]
+    _, r = weights.read(None, wanted)
     reading = Located(
         r,
         queries=model.classes_.tolist(),
-        keys=cells,
+        keys=cell_names(h, w),
         lead=("image",),
         unit="logit",
         title="Where the class query looks",
     )
-    return reading, logits, per_patch(landed, model.patch)
+    return reading, each.sum(1) + net.bias, landed
 
 
 def _plain(model, x, top):
@@ -240,6 +246,11 @@ def _plain(model, x, top):
     )
     reading.data["mass"] = reading.data["mass"].mean("head")
     return reading, logits, None
+
+
+def cell_names(h: int, w: int) -> list[str]:
+    """``"x8y4"``: the cell whose upper left corner lies at 8 px across, 4 px down."""
+    return [f"x{c * CELL}y{r * CELL}" for r in range(h) for c in range(w)]
 
 
 def _cells_of(h: int, w: int, patch: int) -> tuple[torch.Tensor, list[str]]:

@@ -8,17 +8,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.functional import normalize
 
-from ...attention import TopK, Weights
+from ...attention import TopK
 from ...errors import InputError
 from ...reading import Reading
 from .measures import average_precision, overlap
 from .model import PatchClassifier
-from .nets import CELL
-from .reading import AT_ONCE, source_weights
+from .reading import AT_ONCE, ask, cell_names
 from .rivals import class_token
 from .tokens import as_images, check_transform, patch_centres, truth_patches
-from .training import per_patch
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,19 @@ def find(
         raise InputError(f"{len(names)} names for {len(pixels)} scenes")
     x = model.prepare(pixels)
     with torch.no_grad():
-        scores, maps, reading = (_tied if model.method == "tied" else _plain)(model, p, x, names)
+        scores, maps, r, tokens = (_tied if model.method == "tied" else _plain)(model, p[None], x)
+    scores, maps = scores[:, 0], maps[:, 0]
+    reading = None
+    if r is not None:
+        reading = Reading(
+            r,
+            queries=["query image"],
+            keys=cell_names(*tokens.shape[2:]),
+            lead=("scene",),
+            unit="logit",
+            title="Where the query image's landmark is found",
+        )
+        reading.data = reading.data.assign_coords(scene_name=("scene", np.array(names, dtype=object)))
     rows, cols = pixels.shape[1] // model.patch, pixels.shape[2] // model.patch
     centres = patch_centres(
         rows, cols, model.patch, None if transform is None else check_transform(transform)
@@ -171,63 +182,48 @@ def mean_average_precision(model, queries, query_labels, scenes, labels, landmar
         ``mAP``, ``mAP of the mean token`` (the same stem without the read), ``chance`` (share of relevant
         scenes), ``overlap``.
     """
-    found = {"mAP": [], "mAP of the mean token": [], "chance": [], "overlap": []}
-    pooled = {}
-    if model.method == "tied":
-        for name, images in (("query", queries), ("scene", scenes)):
-            with torch.no_grad():
-                parts = [
-                    model.net_.tokens(part).mean((2, 3)) for part in model.prepare(images).split(AT_ONCE)
-                ]
-            pooled[name] = torch.cat(parts)
-        centre = pooled["scene"].mean(0)
-        cosine = (
-            torch.nn.functional.normalize(pooled["query"] - centre, dim=1)
-            @ torch.nn.functional.normalize(pooled["scene"] - centre, dim=1).T
-        )
-    for i, label in enumerate(query_labels):
-        relevant = np.asarray(labels) == label
-        result = find(queries[i], scenes, model=model)
-        found["mAP"].append(result.precision(relevant))
-        found["chance"].append(relevant.mean())
-        if pooled:
-            found["mAP of the mean token"].append(average_precision(cosine[i].numpy(), relevant))
-        if landmark is not None:
-            found["overlap"].append(result.overlap(landmark, relevant, patch=model.patch))
-    return {name: float(np.mean(values)) for name, values in found.items() if values}
+    labels, query_labels = np.asarray(labels), np.asarray(query_labels)
+    relevant = labels == query_labels[:, None]
+    p = torch.from_numpy(model.predict_proba(queries))
+    x = model.prepare(scenes)
+    with torch.no_grad():
+        scores, maps, _, tokens = _tied(model, p, x) if model.method == "tied" else _plain(model, p, x)
+        found = {
+            "mAP": np.mean([average_precision(scores[:, i], r) for i, r in enumerate(relevant)]),
+            "chance": relevant.mean(),
+        }
+        if tokens is not None:
+            asked = torch.cat(
+                [model.net_.tokens(part).mean((2, 3)) for part in model.prepare(queries).split(AT_ONCE)]
+            )
+            pooled = tokens.mean((2, 3))
+            centre = pooled.mean(0)
+            cosine = normalize(asked - centre, dim=1) @ normalize(pooled - centre, dim=1).T
+            found["mAP of the mean token"] = np.mean(
+                [average_precision(c, r) for c, r in zip(cosine.numpy(), relevant, strict=True)]
+            )
+    if landmark is not None:
+        truth = truth_patches(landmark, model.patch)
+        each = [
+            overlap(maps[rows, i], truth[rows]).mean()
+            for i, r in enumerate(relevant)
+            if (rows := r & truth.any(1)).any()
+        ]
+        found["overlap"] = np.mean(each)
+    return {name: float(value) for name, value in found.items()}
 
 
-def _tied(model, p, x, names):
+def _tied(model, p, x):
+    """Scores (S, Q), maps (S, Q, P), the reads and the tokens, for class mixtures p (Q, C)."""
     net = model.net_
     tokens = torch.cat([net.tokens(part) for part in x.split(AT_ONCE)])
-    flat = tokens.flatten(2).transpose(1, 2)
-    keys = torch.cat([flat, flat.new_ones(*flat.shape[:2], 1)], 2)
-    query = torch.cat([p @ net.evidence.weight.flatten(1), (p @ net.evidence.bias)[None]])[None]
-    weights = Weights(query, keys, temperature=net.temperature, scale=1.0)
-    h, w = tokens.shape[2:]
-    _, r = weights.read(None, [TopK(min(8, h * w))])
-    evidence = keys @ query.T
-    each = (evidence / net.temperature - weights.lse()[:, None, :]).exp() * evidence  # (S, cells, 1)
-    landed = torch.cat(
-        [
-            source_weights(net, part).T @ some
-            for part, some in zip(tokens.split(AT_ONCE), each.split(AT_ONCE), strict=True)
-        ]
-    )
-    maps = per_patch(landed.transpose(1, 2).reshape(len(x), 1, h, w), model.patch)[:, 0]
-    cells = [f"x{c * CELL}y{r_ * CELL}" for r_ in range(h) for c in range(w)]
-    reading = Reading(
-        r,
-        queries=["query image"],
-        keys=cells,
-        lead=("scene",),
-        unit="logit",
-        title="Where the query image's landmark is found",
-    )
-    reading.data = reading.data.assign_coords(scene_name=("scene", np.array(names, dtype=object)))
-    return (each.sum((1, 2)) + p @ net.bias).numpy(), maps.numpy(), reading
+    query = p @ torch.cat([net.evidence.weight.flatten(1), net.evidence.bias[:, None]], 1)
+    weights, each, maps = ask(net, query, tokens, model.patch)
+    _, r = weights.read(None, [TopK(min(8, each.shape[1]))])
+    return (each.sum(1) + p @ net.bias).numpy(), maps.numpy(), r, tokens
 
 
-def _plain(model, p, x, names):
+def _plain(model, p, x):
     logits = torch.cat([model.net_(part) for part in x.split(AT_ONCE)])
-    return (logits @ p).numpy(), class_token(model.net_, x)["attention"].numpy(), None
+    maps = class_token(model.net_, x)["attention"].numpy()
+    return (logits @ p.T).numpy(), np.repeat(maps[:, None], len(p), 1), None, None

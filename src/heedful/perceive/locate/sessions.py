@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
-from ...files.image import Picture, list_images, read_image
+from ...files.image import list_images, read_image
 from ...files.limits import read_text
 from ...reading.story import Score, Story
 from ...trust import examine
@@ -16,11 +16,12 @@ from . import measures, pictures
 from .assess import assess, ruin
 from .claims import removal_claim
 from .demo import tell
+from .folders import cut, read_classes, read_mask, stack, stratified
 from .model import PatchClassifier
 from .reading import locate
 from .retrieval import find
 from .scenes import Scenes
-from .tokens import cut_to_patches, patch_centres, truth_patches
+from .tokens import patch_centres, truth_patches
 
 MANY = 1024  # patches beyond which one pass per patch is too many
 
@@ -87,7 +88,7 @@ def point_story(image, model, *, query, top, out, seed, trust) -> Story:
     classifier = PatchClassifier.load(model)
     paths = list_images(image) if Path(image).is_dir() else [Path(image)]
     found, notes = [read_image(p) for p in paths], []
-    pixels = stack([_cut(p, classifier.patch, notes) for p in found], paths)
+    pixels = stack([cut(p, classifier.patch, notes) for p in found], paths)
     queries = np.full(len(pixels), query) if query is not None else classifier.predict(pixels)
     classifier.indices(
         queries, np.zeros((len(pixels), len(classifier.classes_)))
@@ -115,16 +116,16 @@ def find_story(query, scenes, model, *, top, relevant, masks, out) -> Story:
 
     classifier = PatchClassifier.load(model)
     notes: list[str] = []
-    one = _cut(read_image(query), classifier.patch, notes)
+    one = cut(read_image(query), classifier.patch, notes)
     paths = [p for p in list_images(scenes) if p.resolve() != Path(query).resolve()]
     if not paths:
         raise InputError("holds no scene besides the query image", path=scenes)
     found = [read_image(p) for p in paths]
-    cut = [_cut(p, classifier.patch, notes) for p in found]
+    pixels = [cut(p, classifier.patch, notes) for p in found]
     scores, places, maps, probabilities = np.zeros(len(paths)), np.zeros((len(paths), 2)), {}, {}
-    for shape in sorted({c.shape for c in cut}):  # scenes of one size are read together
-        rows = [i for i, c in enumerate(cut) if c.shape == shape]
-        result = find(one, np.stack([cut[i] for i in rows]), model=classifier)
+    for shape in sorted({c.shape for c in pixels}):  # scenes of one size are read together
+        rows = [i for i, c in enumerate(pixels) if c.shape == shape]
+        result = find(one, np.stack([pixels[i] for i in rows]), model=classifier)
         probabilities = result.query
         for n, i in enumerate(rows):
             scores[i], maps[i] = result.scores[n], result.maps[n]
@@ -170,7 +171,7 @@ def find_story(query, scenes, model, *, top, relevant, masks, out) -> Story:
             each = []
             for i in np.flatnonzero(shows):
                 truth = truth_patches(
-                    read_mask(masks, scenes, paths[i], cut[i].shape[:2])[None], classifier.patch
+                    read_mask(masks, scenes, paths[i], pixels[i].shape[:2])[None], classifier.patch
                 )
                 if truth.any():
                     each.append(measures.overlap(maps[i][None], truth)[0])
@@ -185,8 +186,8 @@ def find_story(query, scenes, model, *, top, relevant, masks, out) -> Story:
     story.pictures = [
         pictures.heat(
             f"{n + 1}. {paths[i].name}",
-            cut[i],
-            maps[i].reshape(cut[i].shape[0] // classifier.patch, -1),
+            pixels[i],
+            maps[i].reshape(pixels[i].shape[0] // classifier.patch, -1),
             patch=classifier.patch,
             caption=f"score {scores[i]:.2f}",
         )
@@ -261,79 +262,9 @@ def pointed(classifier, pixels, queries, names, transforms, *, seed, trust, data
     )
 
 
-def read_classes(folder, patch):
-    """Images (N, H, W, bands), labels, paths and notes of a folder with one sub-folder per class."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(
-            "there is no such folder", path=folder, remedy="give a folder with one sub-folder per class"
-        )
-    classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if len(classes) < 2:
-        raise InputError(
-            f"holds {len(classes)} sub-folders; one per class, at least two, were expected", path=folder
-        )
-    paths = [p for c in classes for p in list_images(c)]
-    notes: list[str] = []
-    pixels = stack([_cut(read_image(p), patch, notes) for p in paths], paths)
-    return pixels, np.array([p.parent.name for p in paths]), np.array(paths, dtype=object), notes
-
-
-def stack(images, paths) -> np.ndarray:
-    """Equal images in one array; the first that differs is named."""
-    for image, path in zip(images, paths, strict=True):
-        if image.shape != images[0].shape or image.dtype != images[0].dtype:
-            raise InputError(
-                f"is {image.dtype} {image.shape}, {Path(paths[0]).name} is {images[0].dtype} "
-                f"{images[0].shape}",
-                path=path,
-                remedy="bring all images to one size and type",
-            )
-    return np.stack(images)
-
-
-def read_mask(masks, root, path, size) -> np.ndarray:
-    """The landmark's mask of an image, cut as the image was: any value above 0 is landmark."""
-    relative = Path(path).relative_to(root).with_suffix("")
-    candidates = sorted((Path(masks) / relative.parent).glob(relative.name + ".*"))
-    if not candidates:
-        raise InputError(f"no mask {relative}.*", path=masks)
-    mask = read_image(candidates[0]).pixels.max(2) > 0
-    if mask.shape[0] < size[0] or mask.shape[1] < size[1]:
-        raise InputError(f"is {mask.shape}, its image {tuple(size)}", path=candidates[0])
-    return mask[: size[0], : size[1]]
-
-
-def stratified(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Which images are held out: the same share of every class, at least one, never all."""
-    rng, held = np.random.default_rng(seed), np.zeros(len(labels), bool)
-    for c in np.unique(labels):
-        rows = rng.permutation(np.flatnonzero(labels == c))
-        if len(rows) < 2:
-            raise InputError(f"class {c!r} has {len(rows)} image; at least two are needed to hold one out")
-        held[rows[: min(len(rows) - 1, max(1, round(share * len(rows))))]] = True
-    return held
-
-
 def check_trust(trust: str) -> None:
     if trust not in ("none", "quick", "full"):
         raise InputError(f"--trust {trust}; none, quick or full was expected")
-
-
-def _cut(picture: Picture, patch: int, notes: list[str]) -> np.ndarray:
-    pixels = picture.pixels
-    if pixels.dtype != np.uint8 and pixels.size and (pixels.min() < 0 or pixels.max() > 1):
-        low, high = float(pixels.min()), float(pixels.max())
-        raise InputError(
-            f"values range over {low:g}..{high:g}; 8 bits, or 0..1, was expected",
-            path=picture.path,
-            remedy="divide by the sensor's full scale and save it again",
-        )
-    cut, said = cut_to_patches(pixels, patch)
-    for note in (*picture.notes, *([said] if said else [])):
-        if note not in notes:
-            notes.append(note)
-    return cut
 
 
 def _shift(interval, by):
