@@ -162,7 +162,7 @@ def coverage(out, draws: int = DRAWS) -> list[dict]:
 def lifetimes(out) -> list[dict]:
     """log10 of the steps until two camps have half their variance: reduced map and full simulation against exact."""
     from heedful.interact.opinions.dynamics import Dynamics
-    from heedful.interact.opinions.lifetime import two_camp_lifetime, two_camp_map
+    from heedful.interact.opinions.metastable import two_camp_lifetime, two_camp_map
 
     rows = []
     for tau in (0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.12):
@@ -193,7 +193,7 @@ def uneven(out) -> list[dict]:
 
     from heedful.files.graphs import read_graph
     from heedful.interact.opinions.dynamics import Dynamics
-    from heedful.interact.opinions.lifetime import lifetime
+    from heedful.interact.opinions.metastable import lifetime
 
     rows = []
     for sizes in ((60, 60), (40, 80)):
@@ -262,7 +262,7 @@ def congress(out) -> list[dict]:
 
 def regimes(out) -> list[dict]:
     """The complete graph: 500 people, uniform on [-1, 1], 500 steps, 5 seeds."""
-    from heedful.interact.opinions.phases import phases
+    from heedful.interact.opinions.diagram import phases
 
     frame = phases([0.002, 0.005, 0.01, 0.02, 0.03, 0.04, 0.1, 1.0, 10.0], seeds=5, rewirings=0)
     mean = frame.groupby("tau").mean(numeric_only=True)

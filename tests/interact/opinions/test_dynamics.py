@@ -11,7 +11,7 @@ from heedful.files.graphs import read_graph
 from heedful.interact.opinions import kernel
 from heedful.interact.opinions.complete import step_complete
 from heedful.interact.opinions.dynamics import RULES, Dynamics, simulate
-from heedful.interact.opinions.lifetime import gaussian_factor
+from heedful.interact.opinions.metastable import gaussian_factor
 
 ENGINES = [
     "numpy",

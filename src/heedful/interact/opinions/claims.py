@@ -49,4 +49,4 @@ def examine_camps(opinions, tau, label, network=None, *, level: str = "quick", s
         if len(np.unique(label)) < 2:
             return []
     claim = camp_claim(opinions, tau, label, network, seed=seed)
-    return [examine(claim, level=level, seed=seed, draws=199)]
+    return [examine(claim, level=level, seed=seed, draws=99 if level == "quick" else 999)]

@@ -68,7 +68,7 @@ def simulate(
     from .dynamics import Dynamics
     from .dynamics import simulate as run_dynamics
     from .measures import camps, count_camps
-    from .phases import describe, echo_chamber
+    from .diagram import describe, echo_chamber
     from .reading import LARGEST, read_listening
     from .tokens import parse_anchors
 
@@ -269,7 +269,7 @@ def phases(
     from ...writing import write_atomic
     from . import pictures
     from .dynamics import Dynamics
-    from .phases import phases as diagram
+    from .diagram import phases as diagram
     from .tokens import STARTS, parse_anchors
 
     net = _network(network, listens, weights, nodes)
@@ -343,7 +343,7 @@ def _about(net, path, size):
 
 
 def _lifetime_sentence(run, dynamics, net, pull) -> str:
-    from .lifetime import lifetime
+    from .metastable import lifetime
 
     return lifetime(
         run.opinions, dynamics.tau, net, self_weight=dynamics.self_weight, held=None if pull is None else pull > 0

@@ -16,6 +16,7 @@ from .kernel import BOUND, CONSTANT, DISTANCE, Step, _pool, compiled, default_th
 
 NODES = 32
 HALF_WIDTH = 1.2  # in units of sqrt(tau)
+SMALL = 1200  # people up to whom the compiled pairs are quicker than the cells
 BLOCK = 1 << 22  # pairs in flight in the plain path
 
 
@@ -66,6 +67,8 @@ def step_complete(
 
 def _cells(x, tau, entropy, threads) -> Step:
     flat = np.ascontiguousarray(x.reshape(-1))
+    if compiled() and len(flat) <= SMALL:
+        return Step(*_finish(x, _sums(flat, flat, tau, threads), entropy))
     low, high = flat.min(), flat.max()
     if high == low:
         n = len(flat)

@@ -13,10 +13,10 @@ from .claims import examine_camps
 from .dynamics import Dynamics, simulate
 from .heldout import compare
 from .latent import spectral_opinions
-from .lifetime import lifetime, two_camp_lifetime
+from .metastable import lifetime, two_camp_lifetime
 from .measures import camps
 from .model import TauEstimator
-from .phases import echo_chamber, phases
+from .diagram import echo_chamber, phases
 from .reading import read_listening
 from .synthetic import listening_network
 

@@ -202,7 +202,7 @@ class Run:
     steps : int
         Updates made: the horizon that every statement holds for.
     settled : bool
-        Whether the largest move of a step fell below the tolerance. Settled is not permanent: see `lifetime`.
+        Whether the largest move of a step fell below the tolerance. Settled is not permanent: see `metastable`.
     history : dict of str to list
         Per recorded step: step, variance, Esteban-Ray, bimodality, camps, largest move, mean entropy.
     snapshots : (S, N[, d]) and times (S,)

@@ -10,7 +10,7 @@ from heedful.errors import InputError
 from heedful.files.graphs import build, read_graph
 from heedful.interact.opinions import measures
 from heedful.interact.opinions.dynamics import Dynamics, simulate
-from heedful.interact.opinions.lifetime import (
+from heedful.interact.opinions.metastable import (
     closed_classes,
     gaussian_factor,
     lifetime,
@@ -18,7 +18,7 @@ from heedful.interact.opinions.lifetime import (
     two_camp_map,
     variance_to_tau,
 )
-from heedful.interact.opinions.phases import echo_chamber, phases
+from heedful.interact.opinions.diagram import echo_chamber, phases
 
 
 def waited(x, tau, net=None, limit=20_000):

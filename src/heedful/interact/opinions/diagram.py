@@ -12,7 +12,7 @@ from ...errors import InputError
 from ...files.graphs import Network
 from . import measures
 from .dynamics import Dynamics, Run, simulate
-from .lifetime import lifetime
+from .metastable import lifetime
 
 AGREED = 1e-6  # of the first variance: below it people agree
 
