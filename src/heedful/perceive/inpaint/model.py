@@ -259,8 +259,8 @@ class Inpainter(BaseEstimator):
         return parts
 
     def _from_neighbours(self, hu, hidden, z, region, offsets, cal):
-        done = volume.fill_region(hu, hidden, z, region, offsets)
         cal = cal or self._shipped_between()
+        done = volume.fill_region(hu, hidden, z, region, offsets, shares=cal.weights)
         wide = _at_depth(cal.quantiles, region) * done.spread
         found = np.isfinite(done.score).any(1).all()
         return Part(
@@ -272,7 +272,7 @@ class Inpainter(BaseEstimator):
             done.fill + wide,
             provenance.of_neighbours(done) if found else None,
             done.fill - done.ridge,
-            volume.SHARES[0],
+            float(cal.weights[0]),
             cal,
         )
 
@@ -331,38 +331,46 @@ class Inpainter(BaseEstimator):
     def _between(self, filled, holes, closed, z, progress):
         """The interval's width where neighbouring slices fill, from holes moved within the slice."""
         rng = np.random.default_rng(self.seed)
-        used, scores, depth, squares = np.zeros(holes.shape, bool), [], [], []
-        for _ in range(self.rehidings):
+        used, gathered = np.zeros(holes.shape, bool), []
+        for turn in range(self.rehidings):
             again = rehide.look_alike(filled[z], closed[z], used, rng, holes=holes)
             used |= again
             both = closed.copy()
             both[z] |= again
             for region in volume.regions(again):
                 if offsets := volume.taps(both, z, region):
-                    done, truth = volume.fill_region(filled, both, z, region, offsets), filled[z][region]
-                    squares.append([np.mean((truth - f) ** 2) for f in (done.fill, done.tap)])
-                    scores.append(np.abs(truth - done.fill) / done.spread)
-                    depth.append(ndimage.distance_transform_edt(region)[region])
+                    done = volume.fill_region(filled, both, z, region, offsets)
+                    gathered.append((turn, region, done, filled[z][region]))
             if progress:
                 progress()
-        if not scores:
+        if not gathered:
             return self._shipped_between()
-        ours, tap = np.sqrt(np.mean(squares, axis=0))
-        quantiles = rehide.by_depth(np.concatenate(scores), np.concatenate(depth), self.level)
+
+        def shares(without=None):
+            some = [(done.corrections, truth - done.ridge) for t, _, done, truth in gathered if t != without]
+            return volume.fit_shares(some) if some else np.array(volume.SHARES)
+
+        # each round is judged with shares from the other rounds
+        error = [truth - done.ridge - shares(t) @ done.corrections for t, _, done, truth in gathered]
+        scores = np.concatenate([np.abs(e) / g[2].spread for e, g in zip(error, gathered, strict=True)])
+        depth = np.concatenate(
+            [ndimage.distance_transform_edt(region)[region] for _, region, _, _ in gathered]
+        )
+        tap = [np.mean((truth - done.tap) ** 2) for _, _, done, truth in gathered]
         return rehide.Calibration(
-            mix.shipped(),
-            quantiles,
-            sum(map(len, scores)),
+            shares(),
+            rehide.by_depth(scores, depth, self.level),
+            len(scores),
             self.rehidings,
             None,
-            float(ours),
-            float(tap),
+            float(np.sqrt(np.mean([np.mean(e**2) for e in error]))),
+            float(np.sqrt(np.mean(tap))),
             "four-tap cubic along z",
         )
 
     def _shipped_between(self):
         quantiles = np.array(SHIPPED_SPREAD.get(self.level, (np.nan,) * 3), float)
-        return rehide.Calibration(mix.shipped(), quantiles)
+        return rehide.Calibration(np.array(volume.SHARES), quantiles)
 
 
 def _at_depth(quantiles, region):

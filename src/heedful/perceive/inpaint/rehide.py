@@ -28,8 +28,8 @@ class Calibration:
 
     Parameters
     ----------
-    weights : array, shape (6,)
-        The mix.
+    weights : array, shape (6,), or (3,)
+        The mix; between slices the shares of attention and the two krigings.
     quantiles : array, shape (3,)
         Half-width of the interval in units of the experts' disagreement, by depth.
     pixels : int

@@ -9,7 +9,8 @@
    being the effective number of sources.
 4. **Kriging** of the same residual from just outside the hole, for its outermost pixels.
 
-Fill = ridge + .5 attention + .3 kriging + .2 kriging of shorter range.
+Fill = ridge + .5 attention + .3 kriging + .2 kriging of shorter range; or with shares learned at re-hidden
+places (``fit_shares``).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, optimize
 from scipy.spatial import cKDTree
 
 from .tokens import EIGHT
@@ -48,6 +49,8 @@ class Filled:
         The sources' residuals, HU: what the weights average.
     spread : array, shape (P,)
         Local scale of the ridge's visible residual, HU.
+    corrections : array, shape (3, P)
+        What attention and the two krigings say of the ridge's residual, HU.
     """
 
     fill: np.ndarray
@@ -57,6 +60,7 @@ class Filled:
     score: np.ndarray
     value: np.ndarray
     spread: np.ndarray
+    corrections: np.ndarray
 
 
 def taps(hidden, z: int, component) -> list[int]:
@@ -162,12 +166,43 @@ def fill_region(volume, hidden, z: int, region, offsets, *, top: int = 64, share
     correction, source, score, value = _attention(residual, neighbours, usable, todo, top)
     first = _kriging(residual, usable, todo, 1.6, 0.3, 6)
     second = _kriging(residual, usable, todo, 1.0, 1.0, 3)
-    fill = ridge[todo] + shares[0] * correction + shares[1] * first + shares[2] * second
+    corrections = np.stack([correction, first, second])
+    fill = ridge[todo] + np.asarray(shares) @ corrections
     energy = ndimage.gaussian_filter(np.where(usable, np.minimum(residual**2, 200.0**2), 0.0), 6)
     mass = np.maximum(ndimage.gaussian_filter(usable.astype(float), 6), 1e-3)
     texture = np.abs(neighbours[-1] - neighbours[0])[todo] if len(offsets) > 1 else np.zeros(len(fill))
     spread = np.sqrt((energy / mass)[todo] + (0.1 * texture) ** 2 + 3.0**2)
-    return Filled(np.clip(fill, LOW, HIGH), tap[todo], ridge[todo], source + low, score, value, spread)
+    return Filled(
+        np.clip(fill, LOW, HIGH), tap[todo], ridge[todo], source + low, score, value, spread, corrections
+    )
+
+
+def fit_shares(gathered, pull: float = 0.3) -> np.ndarray:
+    """Shares of attention and the two krigings, not negative, from re-hidden places.
+
+    Parameters
+    ----------
+    gathered : list of (corrections (3, P), missing (P,))
+        Each re-hidden region's corrections, and what the ridge missed there, HU.
+    pull : float
+        How strongly the shares are held to the shipped ones.
+
+    Returns
+    -------
+    array, shape (3,)
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).normal(size=(3, 500))
+    >>> fit_shares([(x, np.array([.9, .1, 0]) @ x)], pull=1e-6).round(2).tolist()
+    [0.9, 0.1, 0.0]
+    """
+    A = np.concatenate([corrections for corrections, _ in gathered], 1)
+    y = np.concatenate([missing for _, missing in gathered])
+    y = np.clip(y, -3 * CAUCHY, 3 * CAUCHY)  # a vessel that the ridge missed teaches nothing about shares
+    scale = np.sqrt(np.trace(A @ A.T) / 3) or 1.0
+    X = np.concatenate([A.T / scale, np.sqrt(pull) * np.eye(3)])
+    return optimize.nnls(X, np.concatenate([y / scale, np.sqrt(pull) * np.asarray(SHARES)]))[0]
 
 
 def _ridge(target, neighbours, usable):
