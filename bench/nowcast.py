@@ -228,7 +228,8 @@ def replication(panel: Panel, older: Panel, test: Backtest, *, named: int = 10, 
         _note(overlaps, "same data, fitted again", mine, _top(clone(fitted).fit(here, y), panel, rows, named))
         ago = replace(panel, values=panel.values.iloc[: row - 12])
         y_ago = NBER.known(ago.values.index, ago.values.index[-1])
-        _note(overlaps, "fitted a year earlier", mine, _top(clone(fitted).fit(ago, y_ago), panel, rows, named))
+        _note(overlaps, "fitted a year earlier", mine,
+              _top(clone(fitted).fit(ago, y_ago), panel, rows, named))
         for seed in range(seeds):
             _note(overlaps, f"{seeds} seeds, each without a random tenth of the two-year blocks", mine,
                   _top(clone(fitted).fit(here, _thinned(y, seed)), panel, rows, named))

@@ -67,11 +67,12 @@ class Nowcast(Estimator):
 
     Parameters
     ----------
-    half_lives : tuple of float
-        Months; one head each that forgets at that rate.
-    salience : float
+    half_lives : tuple of float, optional
+        Months; one head each that forgets at that rate. By default (1.5, 5) for months; (1.5,) for
+        quarters, which are averages over three months already.
+    salience : float, optional
         Of one more head with the last half-life whose weights also follow the surprise itself, so that a
-        spike is not averaged away; 0 for none.
+        spike is not averaged away; 0 for none. By default 1 for months, 0 for quarters.
     window : int
         Months looked back.
     knee : float
@@ -98,10 +99,10 @@ class Nowcast(Estimator):
     -----
     The rows of a panel are periods in order, not exchangeable samples, so scikit-learn's checks of tables
     do not apply (a prediction depends on the rows before it); parameters, ``clone``, ``save`` and ``load``
-    do. The penalty, the half-lives and the knee were chosen on 1968-1995: docs/nowcast.md.
+    do. Penalty, half-lives and knee were chosen on 1968-1995 (quarters: 1977-1995): docs/nowcast.md.
     """
 
-    def __init__(self, *, half_lives=(1.5, 5.0), salience=1.0, window=12, knee=3.0, ridge=3.0,
+    def __init__(self, *, half_lives=None, salience=None, window=12, knee=3.0, ridge=3.0,
                  method="heads", indicators=None, delays=None):
         self.half_lives = half_lives
         self.salience = salience
@@ -230,9 +231,12 @@ class Nowcast(Estimator):
 
     def _heads(self) -> tuple[np.ndarray, np.ndarray]:
         """Half-lives in rows and saliences (H,)."""
-        lives = [float(h) / self.months_ for h in self.half_lives]
-        extra = [lives[-1]] if self.salience else []
-        return np.array(lives + extra), np.array([0.0] * len(lives) + [self.salience] * len(extra))
+        monthly = self.months_ == 1
+        lives = (1.5, 5.0) if monthly else (1.5,)
+        lives = [float(h) / self.months_ for h in (lives if self.half_lives is None else self.half_lives)]
+        salience = float(monthly) if self.salience is None else self.salience
+        extra = [lives[-1]] if salience else []
+        return np.array(lives + extra), np.array([0.0] * len(lives) + [salience] * len(extra))
 
     def _names(self, panel: Panel) -> list[str]:
         return [key.split("-")[0] if key not in panel.values else key for key in self.columns_]

@@ -29,7 +29,7 @@ def learn(model: Nowcast, tokens: Tokens, y: np.ndarray):
     value = torch.from_numpy(model._values(z))
     lag = torch.arange(z.shape[-1], dtype=torch.float64)
     target = torch.from_numpy(np.asarray(y, float))
-    rate = float(np.log(2)) * model.months_ / model.half_lives[-1]
+    rate = float(np.log(2)) / model._heads()[0][-1]
 
     def loss(p):
         logit = p["content"][:, None] - p["rate"] * lag + p["slope"] * score
