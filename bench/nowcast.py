@@ -2,8 +2,8 @@
 
     python -m bench.nowcast [--write]
 
-Yearly refits, 1978-2023; labels as announced by then; publication lags; figures of one vintage. Which settings
-were chosen on which years, and how often the later years were looked at, stands in NOTE.
+Yearly refits, 1978-2023; labels as announced by then; publication lags; figures of one vintage. Which
+settings were chosen on which years, and how often the later years were looked at, stands in NOTE.
 """
 
 from __future__ import annotations
@@ -350,16 +350,17 @@ def _summary(sections: dict) -> list[dict]:
 
 NOTE = """Tokens are (indicator, lag) for 17 FRED-MD series. All figures are those of one vintage (2023-12);
 labels are used only as announced by then. Settings of ours, of the logit and of LightGBM were chosen on
-1968-1995. The years from 1996 on were not left untouched: eight settings of ours were looked at on them, with
-QPS over all years between .044 and .066, all below the floor. The first (knee 1) scored .0445 and found March
-2020 a month late; so the knee was moved to 3 (.049). The help-wanted index was then tried as known two months
-after (its row: .057, and 2008 found in month 5) and put back to one month, as in the newest vintage. The recent
-head alone turned out better on these years than the three heads that had been chosen before; it was not chosen
-afterwards. Six recessions began in the test: the interval of the difference to the best logit holds 0. On "no
-delay longer than the logit's": true beside the logit of the anchors (2, 3, 1, 0, 2, 0); beside the strongest
-logit here it is missed in 2008, where that logit touches .504 in January and falls back to .32, while ours passes
-one half in March. Planted causes that are weak (the first rows) often do not raise the probability at all, and
-then there is nothing right to name. "plain" is the literal idea, one trained softmax over all tokens."""
+1968-1995. The years from 1996 on were not left untouched: eight settings of ours were looked at on
+them, with QPS over all years between .044 and .066, all below the floor. The first (knee 1) scored
+.0445 and found March 2020 a month late; so the knee was moved to 3 (.049). The help-wanted index was
+then tried as known two months after (its row: .057, and 2008 found in month 5) and put back to one
+month, as in the newest vintage. The recent head alone turned out better on these years than the three
+heads that had been chosen before; it was not chosen afterwards. Six recessions began in the test: the
+interval of the difference to the best logit holds 0. On "no delay longer than the logit's": true beside
+the logit of the anchors (2, 3, 1, 0, 2, 0); beside the strongest logit here it is missed in 2008, where
+that logit touches .504 in January and falls back to .32, while ours passes one half in March. Planted
+causes that are weak (the first rows) often do not raise the probability at all, and then there is
+nothing right to name. "plain" is the literal idea, one trained softmax over all tokens."""
 
 
 def main() -> None:
