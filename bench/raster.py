@@ -44,8 +44,8 @@ def landscapes(draw: int, kinds) -> list[dict]:
     share = a.share("sar")
     right = {k: float((a.opinions[..., i, :].argmax(-1) == y).mean()) for i, k in enumerate(a.keys)}
     rows[0] |= {
-        "share soil": float(share[np.isin(y, (1, 2))].mean()),
-        "share forest": float(share[np.isin(y, (3, 4))].mean()),
+        "decision soil": float(share[np.isin(y, (1, 2))].mean()),
+        "decision forest": float(share[np.isin(y, (3, 4))].mean()),
         "best single": max(right["optical"], right["sar"]),
         "rate": float(a.rate.get("optical", 0.0)),
     }

@@ -1,31 +1,66 @@
-"""What the weights assert about the features, in a form that can be tested."""
+"""What the weights assert about sources, and the tests of it: shuffled outcomes, shuffled contexts.
+
+With half a dozen keys an exchange of their contents has too few outcomes to test a claim; shuffling the
+outcomes of the patients has not, and it repeats the whole fit.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import pandas as pd
 
-from .answer import FeatureAnswer
+from ...trust import Verdict
 from .model import FeatureArbiter
-from .reading import weights_of
 
 
-def claims(arbiter: FeatureArbiter, answer: FeatureAnswer, patients: list[str]) -> list[Any]:
-    """'The keys with weight are those the answers rest on': only where the table has a signal at all."""
-    from ...trust import Claim
+@dataclass(frozen=True)
+class SourceVerdict(Verdict):
+    """A verdict whose effect is a held-out AUROC above chance."""
 
-    if arbiter.signal_ is not None and not arbiter.signal_.any:
-        return []
-    return [
-        Claim(
-            weights_of(arbiter, answer),
-            patients,
-            list(answer.keys),
-            values=answer.opinions.mean(0),
-            name="the weights say which features the answer rests on",
-        )
-    ]
+    def sentence(self) -> str:
+        """In one sentence."""
+        figure = "" if self.effect != self.effect else f"held-out AUROC {0.5 + self.effect:.2f} "
+        if self.status == "not testable":
+            return f"{self.name}: not testable, {self.reason}."
+        against = f"against {self.compared_with}, p = {self.p:.3f}, n = {self.n}."
+        return f"{self.name}: {self.status}; {figure}{against}"
+
+
+def claims(arbiter: FeatureArbiter, n: int) -> list[SourceVerdict]:
+    """One verdict for the table, one for each source that could matter, one for the context.
+
+    Parameters
+    ----------
+    arbiter : FeatureArbiter
+        Fitted.
+    n : int
+        Patients.
+    """
+    s = arbiter.signal_
+    if s is None:
+        reason = "permutations=0"
+        return [
+            SourceVerdict(
+                "the features know the outcome", "not testable", 0.0, None, None, n, "", reason=reason
+            )
+        ]
+    against = f"{arbiter.permutations} shuffles of the outcome"
+    made = [_verdict("the features know the outcome", s.any, max(s.auroc.values()), s.p_table, n, against)]
+    if s.any:
+        against += f", the largest of {len(s.p)} sources"
+        best = sorted(s.p, key=lambda k: -s.auroc[k])[:6]
+        made += [_verdict(f"{k} matters", s.matters(k), s.auroc[k], s.p[k], n, against) for k in best]
+    if arbiter.context_p_ is not None:
+        said = f"{', '.join(arbiter.context)} changes whom to trust"
+        against = "its own shuffled rows, by held-out log loss"
+        made.append(_verdict(said, arbiter.context_p_ <= 0.05, float("nan"), arbiter.context_p_, n, against))
+    return made
+
+
+def _verdict(name: str, good: bool, auroc: float, p: float, n: int, against: str) -> SourceVerdict:
+    status = "supported" if good else "not supported"
+    return SourceVerdict(name, status, auroc - 0.5, None, float(p), n, against)
 
 
 def sentence(arbiter: FeatureArbiter) -> str:
@@ -48,7 +83,7 @@ def sentence(arbiter: FeatureArbiter) -> str:
             f" The {said} changes whom to trust (p = {arbiter.context_p_:.2f})."
             if arbiter.context_p_ <= 0.05
             else f" The {said} does not change whom to trust (p >= {arbiter.context_p_:.2f}): "
-                "weights are the same for all."
+            "weights are the same for all."
         )
     return text
 

@@ -90,13 +90,7 @@ def run(
     auc = {k: float(roc_auc_score(t.y, v)) for k, v in rows.items()}
     answer = arbiter.arbitrate(t.X, learned=more)
     signal = arbiter.signal_ is None or arbiter.signal_.any
-    verdicts = []
-    if trust != "none" and signal:
-        from ...trust import examine
-
-        verdicts = [
-            examine(c, level=trust, seed=seed) for c in claims(arbiter, answer, list(map(str, t.groups)))
-        ]
+    verdicts = [] if trust == "none" else claims(arbiter, len(t.y))
     outputs = []
     if out is not None:
         kept = pd.DataFrame({"patient": t.groups, "outcome": t.y, "held-out log-odds": rows["arbiter"]})

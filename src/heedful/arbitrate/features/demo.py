@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ...reading.story import Score, Story
-from .claims import sentence, signal_table
+from .claims import claims, sentence, signal_table
 from .encoder import Encoder
 from .model import FeatureArbiter
 from .phantoms import lesions, texture_features
@@ -84,6 +86,10 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
                 float(roc_auc_score(kind == 0, literal_texture)),
                 "one constant class query (plain)",
             ),
+        ],
+        verdicts=[
+            *claims(arbiter, int(train.sum())),
+            replace(claims(silent, int(train.sum()))[0], name="the features know shuffled outcomes"),
         ],
         pictures=[
             sources(arbiter),

@@ -88,10 +88,12 @@ class Arbitration:
         return np.einsum("...e,...ec->...c", w, self.opinions)
 
     def share(self, source: str) -> np.ndarray:
-        """The source's part in the answer: own weight, and its Shapley part of the keys that read both.
+        """The source's part in the decision: own weight, and its Shapley part of the keys that read both.
 
-        With two sources the joint expert's opinion splits exactly: phi_a = ((z_ab - z_b) + (z_a - z_0)) / 2,
-        and phi_a + phi_b = z_ab - z_0. The joint weight is shared by the size of these.
+        The decision is the log-odds m between the two likeliest classes (or the value). With two sources the
+        joint expert's m splits exactly: phi_a = ((m_ab - m_b) + (m_a - m_0)) / 2, and phi_a + phi_b =
+        m_ab - m_0. The weight of the joint keys is shared by the size of these; with the null's weight the
+        shares sum to 1.
         """
         if len(self.valid) != 2:
             raise InputError(
@@ -99,7 +101,16 @@ class Arbitration:
                 remedy="read `weights` and `admitted` instead",
             )
         a, b = (source, next(s for s in self.valid if s != source))
-        z = {k: self.opinions[..., i, :] for i, k in enumerate(self.keys)}
-        phi = {s: 0.5 * np.abs((z[JOINT] - z[t]) + (z[s] - z[NULL])).sum(-1) for s, t in ((a, b), (b, a))}
+        m = self.decision()
+        at = {k: m[..., i] for i, k in enumerate(self.keys)}
+        phi = {s: 0.5 * np.abs((at[JOINT] - at[t]) + (at[s] - at[NULL])) for s, t in ((a, b), (b, a))}
         both = sum(self.weights[..., i] for i, k in enumerate(self.keys) if k in (JOINT, HARDENED))
         return self.weights[..., self.keys.index(a)] + both * phi[a] / np.maximum(phi[a] + phi[b], 1e-9)
+
+    def decision(self) -> np.ndarray:
+        """Each key's log-odds (H, W, E) of the likeliest class against the runner-up; or its value."""
+        if self.classes is None:
+            return self.opinions[..., 0]
+        order = np.argsort(self.z, -1)
+        pick = lambda c: np.take_along_axis(self.opinions, c[..., None, None], -1)[..., 0]  # noqa: E731
+        return pick(order[..., -1]) - pick(order[..., -2])

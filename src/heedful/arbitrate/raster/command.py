@@ -169,10 +169,9 @@ def predict(
     first = max(weight, key=weight.get)
     verdicts = []
     if trust != "none":
-        from ...trust import examine
         from .claims import claims
 
-        verdicts = [examine(c, level=trust, seed=seed) for c in claims(arbiter, scene, answer, seed=seed)]
+        verdicts = claims(arbiter, scene, level=trust, seed=seed)
     notes += _holes(scene)
     notes += [
         f"{s}: {r:.1%} of the scene looks like another date or place"

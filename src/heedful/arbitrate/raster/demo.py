@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...reading.story import Score, Story
-from .claims import paired_interval
+from .claims import claims, paired_interval
 from .evidence import JOINT
 from .model import SourceArbiter
 from .pictures import class_weights, stress_table, swipe, why
@@ -31,9 +31,9 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
     -------
     Story
     """
-    size, test = (192, 160) if quick else (320, 256)
+    size, test = (160, 128) if quick else (320, 256)
     settings = (
-        {"trees": 25, "rows": 4000, "gate_rows": 10000, "folds": 3, "passes": 3, "light": True, "block": 48}
+        {"trees": 16, "rows": 3000, "gate_rows": 8000, "folds": 2, "passes": 2, "light": True, "block": 40}
         if quick
         else {"trees": 60, "rows": 8000, "light": True}
     )
@@ -116,6 +116,7 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
                 interval=paired_interval_between(share, soil, forest, seed=seed),
             ),
         ],
+        verdicts=claims(arbiter, clear, seed=seed, side=96 if quick else 192),
         pictures=[
             swipe(
                 bad,

@@ -45,21 +45,37 @@ class Monitor:
     y: np.ndarray
 
     @classmethod
-    def fit(cls, h: np.ndarray, damaged: np.ndarray, fold: np.ndarray, weight: np.ndarray) -> Monitor:
-        """h (n, F); damaged (n,) bool; fold (n,): held-out groups of blocks for the calibration."""
+    def fit(
+        cls, h: np.ndarray, damaged: np.ndarray, splits: list, weight: np.ndarray
+    ) -> tuple[Monitor, np.ndarray]:
+        """Fit, calibrated on rows that were held out.
+
+        Parameters
+        ----------
+        h : (n, F), damaged : bool (n,), weight : (n,)
+        splits : sequence of (train, test)
+            Bool masks; every row is in one test part.
+
+        Returns
+        -------
+        Monitor, and P(intact) of each row while it was held out (n,)
+        """
         from sklearn.isotonic import IsotonicRegression
 
         out = np.zeros(len(h))
-        for f in np.unique(fold):
-            train, test = fold != f, fold == f
-            if damaged[train].any() and not damaged[train].all():
-                c, b = logistic(h[train], damaged[train], weight[train])
-                out[test] = h[test] @ c + b
+        share = weight[damaged].sum() / weight.sum()
+        for train, test in splits:
+            bad = damaged & train
+            if not bad.any():  # only its relatives damage this source: nothing is known, nothing is suspected
+                continue
+            w = weight.copy()  # as much damage as in all rows, although some kinds are missing
+            w[bad] *= share / (1 - share) * weight[train & ~damaged].sum() / weight[bad].sum()
+            c, b = logistic(h[train], damaged[train], w[train])
+            out[test] = h[test] @ c + b
         coef, intercept = logistic(h, damaged, weight)
         iso = IsotonicRegression(y_min=0.002, y_max=0.995, out_of_bounds="clip").fit(out, damaged, weight)
-        return cls(
-            coef, intercept, np.asarray(iso.X_thresholds_, float), np.asarray(iso.y_thresholds_, float)
-        )
+        x, y = np.asarray(iso.X_thresholds_, float), np.asarray(iso.y_thresholds_, float)
+        return cls(coef, intercept, x, y), 1 - np.interp(out, x, y)
 
     def __call__(self, h: np.ndarray) -> np.ndarray:
         return np.interp(h @ self.coef + self.intercept, self.x, self.y)
@@ -132,7 +148,7 @@ class Gate:
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
         draw = torch.Generator().manual_seed(seed)
         for _ in range(steps):
-            i = torch.randint(n, (min(8192, n),), generator=draw)
+            i = torch.randint(n, (min(4096, n),), generator=draw)
             w = (th[i] @ keys.T + bias + alpha * tr[i]).softmax(-1)
             mix = (w[..., None] * tz[i]).sum(1)
             loss = (

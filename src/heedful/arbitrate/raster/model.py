@@ -269,7 +269,7 @@ class SourceArbiter(Estimator):
         names = list(f.scalers)
         grid = e.shape[:-1]
         h = f.basis(e.reshape(-1, e.shape[-1]))
-        logr = log_reliability(f.monitors, h, f.keys, names)
+        logr = log_reliability({s: 1 - m(h) for s, m in f.monitors.items()}, f.keys, len(h))
         scores = f.gate.scores(h, logr)
         valid = {s: t.valid[s].reshape(-1) for s in names}
         every = np.logical_and.reduce(list(valid.values()))

@@ -1,8 +1,9 @@
 """How the arbiter is fitted: cross-fitted experts, planted damage, calibrated gate.
 
 Blocks of the training scenes are split into folds. Experts, densities and pair models are fitted on the other
-folds and read on each fold, so what the gate learns from is held out in space. The final models use every
-block.
+folds and read on each fold, so what the gate learns from is held out in space; the hardened expert and the
+reliabilities also in kind, so that the gate learns how they do on damage that they never saw. The final
+models use every block.
 """
 
 from __future__ import annotations
@@ -180,7 +181,7 @@ def fit_arbiter(
     columns, pairs_only = parts[0]["columns"], parts[0]["pairs_only"]
     data = {
         k: np.concatenate([p[k] for p in parts])
-        for k in ("e", "z", "y", "fold", "planted", "damaged", "swapped", "joint")
+        for k in ("e", "z", "y", "fold", "planted", "damaged", "swapped", "joint", "family")
     }
 
     # 3. the hardened expert: the same joint features, planted rows as well; held out for the gate, all at
@@ -189,14 +190,13 @@ def fit_arbiter(
     keys = [*names, JOINT]
     if cfg.hardened:
         hz = np.zeros((len(data["y"]), 1, data["z"].shape[2]), np.float32)
-        for f in np.unique(data["fold"]):
-            m = data["fold"] != f
+        for train, test in unseen(data["fold"], data["family"]):
             expert = make_expert(
                 cfg.experts, cfg.classes, trees=cfg.trees, seed=cfg.seed, threads=cfg.threads
             )
-            expert.fit(*_thin(data["joint"][m], data["y"][m], 2 * cfg.rows, rng))
-            out = expert.predict(data["joint"][~m])
-            hz[~m, 0] = centred(out) if cfg.task == "classes" else out
+            expert.fit(*_thin(data["joint"][train], data["y"][train], 2 * cfg.rows, rng))
+            out = expert.predict(data["joint"][test])
+            hz[test, 0] = centred(out) if cfg.task == "classes" else out
         if cfg.task == "classes":
             hard_temper = temperature(hz[:, 0], data["y"])
             hz *= hard_temper
@@ -211,14 +211,12 @@ def fit_arbiter(
     weight = np.where(data["planted"], 0.5 / max(data["planted"].sum(), 1), 0.5 / (~data["planted"]).sum())
     basis = Basis.fit(data["e"][~data["planted"]])
     h = basis(data["e"])
-    monitors = {
-        s: Monitor.fit(h, data["damaged"][:, i], data["fold"], weight)
-        if data["damaged"][:, i].any()
-        else None
-        for i, s in enumerate(names)
-    }
-    monitors = {s: m for s, m in monitors.items() if m is not None}
-    logr = log_reliability(monitors, h, keys, names)
+    splits = list(unseen(data["fold"], data["family"]))
+    monitors, intact = {}, {}
+    for i, s in enumerate(names):
+        if data["damaged"][:, i].any():
+            monitors[s], intact[s] = Monitor.fit(h, data["damaged"][:, i], splits, weight)
+    logr = log_reliability(intact, keys, len(h))
     start = np.array([{JOINT: 1.5, NULL: -1.0}.get(k, 0.0) for k in keys])
     reads = np.array([[k in (s, JOINT) for k in keys] for s in names])
     gate = Gate.fit(
@@ -253,17 +251,39 @@ def fit_arbiter(
     )
 
 
-def log_reliability(
-    monitors: dict[str, Monitor], h: np.ndarray, keys: list[str], names: list[str]
-) -> np.ndarray:
-    """(n, E): the sum of log r_s over the sources that an expert reads; 0 for the hardened one and for
-    null."""
-    out = np.zeros((len(h), len(keys)))
-    for s in names:
-        if s in monitors:
-            r = np.log(1.0 - np.clip(monitors[s](h), 0.002, 0.995))
-            out[:, keys.index(s)] += r
-            out[:, keys.index(JOINT)] += r
+FAMILIES = (("add", "mult", "stripe"), ("fill", "noise", "swap", "shift"))
+
+
+def unseen(fold: np.ndarray, family: np.ndarray):
+    """Splits whose test rows are held out in space and in kind: no relative of their damage was trained on.
+
+    Parameters
+    ----------
+    fold : int (n,)
+    family : bool (n, 2)
+        Which of `FAMILIES` was planted in the row's block; neither = clean. With one family only in all rows,
+        splits are in space alone.
+
+    Yields
+    ------
+    train, test : bool (n,)
+    """
+    both = family.any(0).all()
+    turn = np.where(family[:, 0] ^ family[:, 1], family[:, 1], np.arange(len(fold)) % 2).astype(int)
+    for f in np.unique(fold):
+        for g in (0, 1) if both else (None,):
+            test = (fold == f) & (turn == g) if both else fold == f
+            if test.any():
+                yield ((fold != f) & ~family[:, g] if both else fold != f), test
+
+
+def log_reliability(intact: dict[str, np.ndarray], keys: list[str], n: int) -> np.ndarray:
+    """(n, E): sum of log P(intact) over the sources that an expert reads; 0 for the hardened one and null."""
+    out = np.zeros((n, len(keys)))
+    for s, p in intact.items():
+        r = np.log(np.clip(p, 0.005, 1.0))
+        out[:, keys.index(s)] += r
+        out[:, keys.index(JOINT)] += r
     return out
 
 
@@ -292,7 +312,7 @@ def _gather(banks, t: Tokens, folds, cfg: Settings):
 
 def _rows(banks, reference, temper, scale, t: Tokens, folds, usable, y, planted, per_block, cfg, rng) -> dict:
     """Sampled rows of evidence, opinions, labels and what was planted."""
-    out = {k: [] for k in ("e", "z", "y", "fold", "planted", "damaged", "swapped", "joint")}
+    out = {k: [] for k in ("e", "z", "y", "fold", "planted", "damaged", "swapped", "joint", "family")}
     columns: list[str] = []
     pairs_only = np.zeros(0, bool)
     for k, (bank, f) in enumerate(zip(banks, folds, strict=True)):
@@ -315,11 +335,13 @@ def _rows(banks, reference, temper, scale, t: Tokens, folds, usable, y, planted,
             bad = np.zeros((len(at[0]), len(t.features)), bool)
             out["damaged"].append(bad)
             out["swapped"].append(bad)
+            out["family"].append(np.zeros((len(at[0]), 2), bool))
         else:
             masks, what = planted
             bad = np.stack([masks[s][whole] for s in t.features], 1)
             out["damaged"].append(bad)
             out["swapped"].append(bad & np.isin(what[whole[0]], ("swap", "shift")))
+            out["family"].append(np.stack([np.isin(what[whole[0]], kin).any(1) for kin in FAMILIES], 1))
     made = {k: np.concatenate(v) for k, v in out.items()}
     return made | {"columns": columns, "pairs_only": pairs_only}
 
