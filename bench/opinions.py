@@ -1,7 +1,8 @@
-"""Opinions: speed beside ndlib, memory, tau recovered, lifetimes beside the exact map, Congress on held-out pairs.
+"""Opinions: speed beside ndlib, memory, tau recovered, lifetimes beside the exact map, Congress on
+held-out pairs.
 
-ndlib is a comparator, not a dependency: `pip install ndlib` beside heedful to have its rows; without it they are
-left out and that is said.
+ndlib is a comparator, not a dependency: `pip install ndlib` beside heedful to have its rows; without it they
+are left out and that is said.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 
@@ -25,7 +27,9 @@ SPLITS = 5
 
 
 def graph(n: int, seed: int = 0):
-    """A random 10-regular networkx graph (ndlib stops at a node without neighbours), and the same as a `Network`."""
+    """A random 10-regular networkx graph (ndlib stops at a node without neighbours), and the same as a
+    `Network`.
+    """
     import networkx as nx
 
     from heedful.files.graphs import read_graph
@@ -58,12 +62,12 @@ def speed(out) -> list[dict]:
         camp = (x > 0).astype(np.int32)
         jobs = {
             "theirs": peer.iteration,
-            "step": lambda: rule.step(x, net, threads=1),
-            "read": lambda: rule.step(x, net, camp=camp, entropy=True, threads=1),
-            "numpy": lambda: rule.step(x, net, engine="numpy"),
+            "step": partial(rule.step, x, net, threads=1),
+            "read": partial(rule.step, x, net, camp=camp, entropy=True, threads=1),
+            "numpy": partial(rule.step, x, net, engine="numpy"),
         }
         taken = {name: [] for name in jobs}
-        for name, job in jobs.items():
+        for job in jobs.values():
             job()
         for _ in range(5 if n < 50_000 else 3):
             for name, job in jobs.items():
@@ -74,17 +78,23 @@ def speed(out) -> list[dict]:
                 taken[name].append((time.process_time() - start) / repeat)
         best = {name: statistics.median(values) for name, values in taken.items()}
         pairs = net.edges + n
-        for name, what in (("step", "step"), ("read", "step + entropy + camp mass"), ("numpy", "step, without numba")):
-            rows.append({
-                "work": f"{n} nodes: {what}",
-                "ours, CPU ms": best[name] * 1e3,
-                "pairs, ours": pairs,
-                "ndlib AlgorithmicBias, CPU ms": best["theirs"] * 1e3,
-                "pairs, theirs": n,
-                "times faster": best["theirs"] / best[name],
-                "times faster per pair": best["theirs"] / n / (best[name] / pairs),
-                "floor / goal": "150 / 300" if name == "step" else "",
-            })
+        for name, what in (
+            ("step", "step"),
+            ("read", "step + entropy + camp mass"),
+            ("numpy", "step, without numba"),
+        ):
+            rows.append(
+                {
+                    "work": f"{n} nodes: {what}",
+                    "ours, CPU ms": best[name] * 1e3,
+                    "pairs, ours": pairs,
+                    "ndlib AlgorithmicBias, CPU ms": best["theirs"] * 1e3,
+                    "pairs, theirs": n,
+                    "times faster": best["theirs"] / best[name],
+                    "times faster per pair": best["theirs"] / n / (best[name] / pairs),
+                    "floor / goal": "150 / 300" if name == "step" else "",
+                }
+            )
             out(rows[-1])
     return rows
 
@@ -107,7 +117,8 @@ for k in range(12):
     taken.append(time.perf_counter() - start)
     cpu.append(time.process_time() - used)
     x = done.opinions
-print(json.dumps({"wall": taken[1:], "cpu": cpu[1:], "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}))
+print(json.dumps({"wall": taken[1:], "cpu": cpu[1:], "rss":
+resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}))
 """
 
 
@@ -115,16 +126,20 @@ def million(out) -> list[dict]:
     """1M nodes, 11M (listener, listened) pairs, with entropy and camp mass, in a process of its own."""
     rows = []
     for threads in (1, 2):
-        done = subprocess.run([sys.executable, "-c", CHILD, str(threads)], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", CHILD, str(threads)], capture_output=True, text=True, check=True
+        )
         got = json.loads(done.stdout)
-        rows.append({
-            "work": f"1M nodes, 11M pairs, entropy + camp mass, {threads} thread(s)",
-            "steps/s, wall (median of 11)": 1 / statistics.median(got["wall"]),
-            "steps/s, wall (best)": 1 / min(got["wall"]),
-            "steps per CPU second": 1 / statistics.median(got["cpu"]),
-            "peak memory, GiB": got["rss"],
-            "floor / goal": "2.5 / 5 steps/s, < 1.5 GB",
-        })
+        rows.append(
+            {
+                "work": f"1M nodes, 11M pairs, entropy + camp mass, {threads} thread(s)",
+                "steps/s, wall (median of 11)": 1 / statistics.median(got["wall"]),
+                "steps/s, wall (best)": 1 / min(got["wall"]),
+                "steps per CPU second": 1 / statistics.median(got["cpu"]),
+                "peak memory, GiB": got["rss"],
+                "floor / goal": "2.5 / 5 steps/s, < 1.5 GB",
+            }
+        )
         out(rows[-1])
     return rows
 
@@ -139,7 +154,9 @@ def coverage(out, draws: int = DRAWS) -> list[dict]:
         for tau in TAUS:
             held, found, width = 0, [], []
             for seed in range(draws):
-                net, x = listening_network(250, tau=tau, degree=15, seed=10_000 + seed, popularity_sd=popularity)
+                net, x = listening_network(
+                    250, tau=tau, degree=15, seed=10_000 + seed, popularity_sd=popularity
+                )
                 model = TauEstimator(seed=seed, bootstrap=400).fit(net, x)
                 low, high = model.tau_interval_
                 held += low <= tau <= high
@@ -147,20 +164,24 @@ def coverage(out, draws: int = DRAWS) -> list[dict]:
                 width.append(high - low)
             share = held / draws
             error = 1.96 * math.sqrt(share * (1 - share) / draws)
-            rows.append({
-                "work": f"tau {tau}, log popularity sd {popularity}, 250 people x 15, {draws} networks",
-                "coverage of 95 % interval": f"{share:.3f} +- {error:.3f}",
-                "mean estimate": float(np.mean(found)),
-                "sd": float(np.std(found)),
-                "mean width / 3.92": float(np.mean(width) / 3.92),
-                "floor / goal": ".90-.98 / .92-.97",
-            })
+            rows.append(
+                {
+                    "work": f"tau {tau}, log popularity sd {popularity}, 250 people x 15, {draws} networks",
+                    "coverage of 95 % interval": f"{share:.3f} +- {error:.3f}",
+                    "mean estimate": float(np.mean(found)),
+                    "sd": float(np.std(found)),
+                    "mean width / 3.92": float(np.mean(width) / 3.92),
+                    "floor / goal": ".90-.98 / .92-.97",
+                }
+            )
             out(rows[-1])
     return rows
 
 
 def lifetimes(out) -> list[dict]:
-    """log10 of the steps until two camps have half their variance: reduced map and full simulation against exact."""
+    """log10 of the steps until two camps have half their variance: reduced map and full simulation against
+    exact.
+    """
     from heedful.interact.opinions.dynamics import Dynamics
     from heedful.interact.opinions.metastable import two_camp_lifetime, two_camp_map
 
@@ -175,15 +196,27 @@ def lifetimes(out) -> list[dict]:
             while x.var() > 0.5:
                 x, simulated = rule.step(x).opinions, simulated + 1
         reduced = two_camp_lifetime(1.0, tau)
-        rows.append({
-            "tau": tau, "exact map, steps": steps, "100 people simulated": simulated,
-            "reduced map, log10": reduced, "exact, log10": math.log10(steps),
-            "error of the log": f"{abs(reduced / math.log10(steps) - 1):.2%}", "floor": "5 %",
-        })
+        rows.append(
+            {
+                "tau": tau,
+                "exact map, steps": steps,
+                "100 people simulated": simulated,
+                "reduced map, log10": reduced,
+                "exact, log10": math.log10(steps),
+                "error of the log": f"{abs(reduced / math.log10(steps) - 1):.2%}",
+                "floor": "5 %",
+            }
+        )
         out(rows[-1])
     for tau in (0.05, 0.02):
-        rows.append({"tau": tau, "exact map, steps": "beyond waiting", "reduced map, log10": two_camp_lifetime(1.0, tau),
-                     "exact, log10": f"leading exponential 2/tau: {2 / tau / math.log(10):.1f}"})
+        rows.append(
+            {
+                "tau": tau,
+                "exact map, steps": "beyond waiting",
+                "reduced map, log10": two_camp_lifetime(1.0, tau),
+                "exact, log10": f"leading exponential 2/tau: {2 / tau / math.log(10):.1f}",
+            }
+        )
     return rows
 
 
@@ -206,11 +239,14 @@ def uneven(out) -> list[dict]:
                 rule, steps, first = Dynamics(tau=tau), 0, x.var()
                 while x.var() > 0.5 * first and steps < 50_000:
                     x, steps = rule.step(x, net).opinions, steps + 1
-                rows.append({
-                    "work": f"communities {sizes}, tau {tau}, seed {seed}", "simulated steps": steps,
-                    "reduced map, steps": 10**predicted.log10_steps,
-                    "error of the log": f"{abs(predicted.log10_steps / math.log10(steps) - 1):.1%}",
-                })
+                rows.append(
+                    {
+                        "work": f"communities {sizes}, tau {tau}, seed {seed}",
+                        "simulated steps": steps,
+                        "reduced map, steps": 10**predicted.log10_steps,
+                        "error of the log": f"{abs(predicted.log10_steps / math.log10(steps) - 1):.1%}",
+                    }
+                )
                 out(rows[-1])
     return rows
 
@@ -227,15 +263,20 @@ def congress(out) -> list[dict]:
 
     net = with_nodes(read_graph(edges, listens="source"), members)
     groups = (net.attribute("Chamber"), net.attribute("State"))
-    party = opinions_of(["D" if p == "I" else p for p in net.attribute("Party")])  # both independents sit with D
+    party = opinions_of(
+        ["D" if p == "I" else p for p in net.attribute("Party")]
+    )  # both independents sit with D
     cases = {
         "party as opinion": (party, {}),
         "one latent axis": (None, {}),
         "one latent axis + chamber + state": (None, {"groups": groups}),
         "12 latent axes + chamber + state": (None, {"groups": groups, "dims": 12, "per_axis": True}),
     }
-    anchor = {"party as opinion": "-4.039 / .795", "one latent axis": "-3.916 / .824",
-              "one latent axis + chamber + state": "-3.729 / .856 (the goal)"}
+    anchor = {
+        "party as opinion": "-4.039 / .795",
+        "one latent axis": "-3.916 / .824",
+        "one latent axis + chamber + state": "-3.729 / .856 (the goal)",
+    }
     rows = []
     for name, (x, settings) in cases.items():
         got, taus, gaps = {}, [], []
@@ -246,16 +287,19 @@ def congress(out) -> list[dict]:
             taus.append(np.atleast_1d(held.model.tau_)[0])
             gaps.append(held.difference("block model"))
         means = {key: np.mean(values, axis=0) for key, values in got.items()}
-        spread = np.std(got["attention"], axis=0, ddof=1)
-        rows.append({
-            "work": name, "tau (first axis)": f"{np.mean(taus):.3f}",
-            "ours, log-likelihood / AUC": f"{means['attention'][0]:.3f} +- {spread[0]:.3f} / {means['attention'][1]:.3f}",
-            "plain softmax": "{:.3f} / {:.3f}".format(*means["plain softmax of the distance"]),
-            "popularity": "{:.3f} / {:.3f}".format(*means["popularity"]),
-            "block model": "{:.3f} / {:.3f}".format(*means["block model"]),
-            "ours - block model, worst split": "{:+.3f} [{:+.3f}, {:+.3f}]".format(*min(gaps)),
-            "anchor": anchor.get(name, ""),
-        })
+        (ll, auc), spread = means["attention"], np.std(got["attention"], axis=0, ddof=1)
+        rows.append(
+            {
+                "work": name,
+                "tau (first axis)": f"{np.mean(taus):.3f}",
+                "ours, log-likelihood / AUC": f"{ll:.3f} +- {spread[0]:.3f} / {auc:.3f} +- {spread[1]:.3f}",
+                "plain softmax": "{:.3f} / {:.3f}".format(*means["plain softmax of the distance"]),
+                "popularity": "{:.3f} / {:.3f}".format(*means["popularity"]),
+                "block model": "{:.3f} / {:.3f}".format(*means["block model"]),
+                "ours - block model, worst split": "{:+.3f} [{:+.3f}, {:+.3f}]".format(*min(gaps)),
+                "anchor": anchor.get(name, ""),
+            }
+        )
         out(rows[-1])
     return rows
 
@@ -267,14 +311,24 @@ def regimes(out) -> list[dict]:
     frame = phases([0.002, 0.005, 0.01, 0.02, 0.03, 0.04, 0.1, 1.0, 10.0], seeds=5, rewirings=0)
     mean = frame.groupby("tau").mean(numeric_only=True)
     return [
-        {"tau": tau, "camps": row["camps"], "variance / first": row["variance ratio"], "Esteban-Ray": row["polarisation"],
-         "bimodality": row["bimodality"], "steps": row["steps"], "log10 lifetime": row["log10 lifetime"]}
+        {
+            "tau": tau,
+            "camps": row["camps"],
+            "variance / first": row["variance ratio"],
+            "Esteban-Ray": row["polarisation"],
+            "bimodality": row["bimodality"],
+            "steps": row["steps"],
+            "log10 lifetime": row["log10 lifetime"],
+        }
         for tau, row in mean.iterrows()
     ]
 
 
 SECTIONS = {
-    "speed": ("One sweep beside ndlib (random graph, degree 10; CPU time, median, alternating in one process)", speed),
+    "speed": (
+        "One sweep beside ndlib (random graph, degree 10; CPU time, median, alternating in one process)",
+        speed,
+    ),
     "million": ("1M nodes", million),
     "coverage": ("A planted tau found again", coverage),
     "lifetimes": ("Lifetime of two camps", lifetimes),
@@ -306,4 +360,6 @@ if __name__ == "__main__":
     store.write_text(json.dumps(kept))
     if chosen.write:
         sections = [(SECTIONS[k][0], kept[k]) for k in SECTIONS if kept.get(k)]
-        _page.write("opinions", "Opinions", sections, ("torch", "numpy", "numba", "scipy", "networkx", "ndlib"))
+        _page.write(
+            "opinions", "Opinions", sections, ("torch", "numpy", "numba", "scipy", "networkx", "ndlib")
+        )

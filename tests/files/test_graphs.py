@@ -41,7 +41,9 @@ def write(graph, folder, kind):
         rows = [f"{u},{v},{d['weight']}" for u, v, d in graph.edges(data=True)]
         path.write_text("source,target,weight\n" + "\n".join(rows))
     else:
-        path.write_text("# a comment\n" + "\n".join(f"{u}\t{v}\t{d['weight']}" for u, v, d in graph.edges(data=True)))
+        path.write_text(
+            "# a comment\n" + "\n".join(f"{u}\t{v}\t{d['weight']}" for u, v, d in graph.edges(data=True))
+        )
     return path
 
 
@@ -110,12 +112,16 @@ def test_repeated_edges_self_loops_and_isolated_nodes_are_counted(tmp_path):
     assert lists(net) == [("blog 0", "blog 1", 1.0), ("blog 1", "blog 2", 1.0)]
     assert net.attribute("value") == [0, 1, 0, 1]
     assert [n.split(" (")[0] for n in net.notes] == [
-        "1 self loop left out", "1 repeated edge merged", "1 isolated node",
+        "1 self loop left out",
+        "1 repeated edge merged",
+        "1 isolated node",
     ]
 
 
 def test_repeated_weights_add_up_and_both_ways_is_one_edge():
-    net = build(np.array([0, 0, 1]), np.array([1, 1, 2]), 3, listens="source", weights=np.array([1.0, 2.0, 1.0]))
+    net = build(
+        np.array([0, 0, 1]), np.array([1, 1, 2]), 3, listens="source", weights=np.array([1.0, 2.0, 1.0])
+    )
     assert net.weights.tolist() == [3.0, 1.0]
     both = build(np.array([0, 1]), np.array([1, 0]), 2, listens="both")
     assert (both.edges, both.notes) == (2, ("1 repeated edge merged",))

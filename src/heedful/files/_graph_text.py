@@ -28,9 +28,11 @@ class Raw(NamedTuple):
 
 
 def parse_edges(text: str, path, weight: str | None) -> Raw:
-    """Edge list: 'u v', 'u v w' or networkx's 'u v {...}', split by blanks, tabs, commas or semicolons; # and % comment.
+    """Edge list: 'u v', 'u v w' or networkx's 'u v {...}', split by blanks, tabs, commas or semicolons; #
+    and % comment.
 
-    Node names may be any text or integers of any size. A first line such as 'source,target,weight' is a header.
+    Node names may be any text or integers of any size. A first line such as 'source,target,weight' is a
+    header.
     """
     import pandas as pd
 
@@ -96,7 +98,7 @@ def parse_edges(text: str, path, weight: str | None) -> Raw:
 
 def _dict_column(lines, path, weight):
     """networkx's trailing {'weight': w}: the number alone is taken, by pattern."""
-    pattern = re.compile(r"""['"]%s['"]\s*:\s*([^,}\s]+)""" % re.escape(weight)) if weight else None
+    pattern = re.compile(rf"""['"]{re.escape(weight)}['"]\s*:\s*([^,}}\s]+)""") if weight else None
     ends, numbers = [], []
     for k, line in enumerate(lines):
         head, brace, rest = line.partition("{")
@@ -185,7 +187,9 @@ def _number(value: str):
 
 
 def parse_graphml(text: str, path, weight: str | None) -> Raw:
-    """GraphML: nodes, edges, `key` tables. A document type declaration is refused (entities can grow without bound)."""
+    """GraphML: nodes, edges, `key` tables. A document type declaration is refused (entities can grow
+    without bound).
+    """
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
         raise InputError(
             "has a document type declaration, which is not read", path=path, remedy="take it out"
@@ -263,8 +267,8 @@ def _assemble(ids, labels, nodes, hidden, ends, weights, directed, path) -> Raw:
 def parse_nodes(text: str, labels: tuple[str, ...], path) -> tuple[dict[str, list], str]:
     """A table of nodes (CSV or TSV with a header) in the network's order, and how it was matched.
 
-    The first column whose cells name every node of the network is the key; where none does and there is one row
-    per node, rows are taken in the network's order, and that is said.
+    The first column whose cells name every node of the network is the key; where none does and there is one
+    row per node, rows are taken in the network's order, and that is said.
     """
     import pandas as pd
 
@@ -285,7 +289,8 @@ def parse_nodes(text: str, labels: tuple[str, ...], path) -> tuple[dict[str, lis
             return {c: table[c].str.strip().tolist() for c in table.columns}, f"matched by column '{column}'"
     if len(table) != len(labels):
         raise InputError(
-            f"{len(table)} rows for {len(labels)} nodes, and no column names them all", path=path,
+            f"{len(table)} rows for {len(labels)} nodes, and no column names them all",
+            path=path,
             remedy="a column with every node's name, or one row per node in the network's order",
         )
     return {c: table[c].str.strip().tolist() for c in table.columns}, "matched by row order: row k is node k"

@@ -1,8 +1,9 @@
-"""Networks: networkx, scipy.sparse, edge lists, GML, GraphML, Matrix Market -> who listens to whom, in CSR lists.
+"""Networks: networkx, scipy.sparse, edge lists, GML, GraphML, Matrix Market -> who listens to whom, in CSR
+lists.
 
-Direction is never guessed. ``listens="source"``: in an edge u -> v, u listens to v (u follows v). ``"target"``: v
-listens to u (the edge is the flow of influence). ``"both"``: undirected. A file that says it is undirected needs no
-word; any other is refused until the direction is said.
+Direction is never guessed. ``listens="source"``: in an edge u -> v, u listens to v (u follows v).
+``"target"``: v listens to u (the edge is the flow of influence). ``"both"``: undirected. A file that says it
+is undirected needs no word; any other is refused until the direction is said.
 """
 
 from __future__ import annotations
@@ -124,7 +125,8 @@ def read_graph(
     Parameters
     ----------
     source : path, networkx graph, scipy sparse matrix or Network
-        Files by suffix: .gml, .graphml/.xml, .mtx, .npz (scipy), .csv/.tsv/.txt/.edges/.edgelist (each also .gz).
+        Files by suffix: .gml, .graphml/.xml, .mtx, .npz (scipy), .csv/.tsv/.txt/.edges/.edgelist (each also
+        .gz).
     listens : {"source", "target", "both"}, optional
         Who listens in a directed edge; see the module. Required unless the graph says it is undirected.
     weight : str or None
@@ -135,7 +137,8 @@ def read_graph(
     Returns
     -------
     Network
-        Self loops are taken out and repeated edges merged (their weights summed); both are counted in ``notes``.
+        Self loops are taken out and repeated edges merged (their weights summed); both are counted in
+        ``notes``.
 
     Raises
     ------
@@ -166,7 +169,9 @@ def read_graph(
 
 
 def with_nodes(network: Network, path: str | Path) -> Network:
-    """The network with a table of nodes (CSV or TSV with a header) as attributes; how it was matched is noted."""
+    """The network with a table of nodes (CSV or TSV with a header) as attributes; how it was matched is
+    noted.
+    """
     columns, how = text.parse_nodes(read_text(path), network.labels, path)
     notes = (*network.notes, f"{Path(path).name}: {how}")
     return replace(network, attributes={**network.attributes, **columns}, notes=notes)
@@ -214,7 +219,8 @@ def build(
         if bad.any():
             e = int(np.argmax(bad))
             raise InputError(
-                f"edge weight {weights[e]}: weights must be finite and not negative ({int(bad.sum())} such edges)",
+                f"edge weight {weights[e]}: weights must be finite and not negative ({int(bad.sum())} "
+                f"such edges)",
                 path=path,
                 where=f"edge {e} ({source[e]} -> {target[e]})",
                 remedy="mend the file, or ignore weights with weight=None (--no-weights)",

@@ -9,6 +9,7 @@ import pytest
 from heedful.errors import InputError
 from heedful.files.graphs import build, read_graph
 from heedful.interact.opinions import measures
+from heedful.interact.opinions.diagram import echo_chamber, phases
 from heedful.interact.opinions.dynamics import Dynamics, simulate
 from heedful.interact.opinions.metastable import (
     closed_classes,
@@ -18,7 +19,6 @@ from heedful.interact.opinions.metastable import (
     two_camp_map,
     variance_to_tau,
 )
-from heedful.interact.opinions.diagram import echo_chamber, phases
 
 
 def waited(x, tau, net=None, limit=20_000):
@@ -113,7 +113,9 @@ def test_measures_of_known_states():
     assert measures.variance(flat) == pytest.approx(1 / 3, rel=1e-3)
     assert math.isnan(measures.bimodality(np.zeros(5)))
     assert measures.esteban_ray(np.zeros(5), np.zeros(5, int)) == 0.0
-    assert measures.count_camps(measures.camps(np.r_[np.zeros(200), 5.0], 1.0)) == 1  # one in 201 is below 1 %
+    assert (
+        measures.count_camps(measures.camps(np.r_[np.zeros(200), 5.0], 1.0)) == 1
+    )  # one in 201 is below 1 %
 
 
 def test_camps_of_vectors_are_single_linkage():
@@ -161,14 +163,18 @@ def test_assortativity_is_newmans():
     a, b = values[rows], values[net.indices]
     ma, mb = np.average(a, weights=weight), np.average(b, weights=weight)
     cov = np.average((a - ma) * (b - mb), weights=weight)
-    expected = cov / math.sqrt(np.average((a - ma) ** 2, weights=weight) * np.average((b - mb) ** 2, weights=weight))
+    expected = cov / math.sqrt(
+        np.average((a - ma) ** 2, weights=weight) * np.average((b - mb) ** 2, weights=weight)
+    )
     assert index.observed == pytest.approx(expected, rel=1e-9)
     assert index.observed == pytest.approx(index.prior)
 
 
 def test_echo_index_finds_planted_homophily_and_nothing_in_a_random_network():
     sides = np.repeat([-1.0, 1.0], 40) + np.random.default_rng(0).normal(0, 0.2, 80)
-    planted = read_graph(nx.Graph(nx.stochastic_block_model((40, 40), [[0.2, 0.02], [0.02, 0.2]], seed=0)), weight=None)
+    planted = read_graph(
+        nx.Graph(nx.stochastic_block_model((40, 40), [[0.2, 0.02], [0.02, 0.2]], seed=0)), weight=None
+    )
     random = read_graph(nx.gnp_random_graph(80, 0.11, seed=0))
     rule = Dynamics(tau=0.5)
     found = echo_chamber(sides, rule, planted, rewirings=40)

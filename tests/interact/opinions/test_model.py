@@ -45,8 +45,12 @@ def test_derivatives_of_the_profile_likelihood():
         slope = (total(theta, gate + e) - total(theta, gate - e)) / (2 * h)
         assert at.by_gate[:, j].sum() == pytest.approx(slope, rel=1e-5, abs=1e-6)
         up, down = (dense_sums([task], theta, gate + s * e) for s in (1, -1))
-        np.testing.assert_allclose(at.gates.matrix[j], -(up.by_gate.sum(0) - down.by_gate.sum(0)) / (2 * h), atol=2e-5)
-        np.testing.assert_allclose(at.tg[:, j], -(up.by_theta.sum(0) - down.by_theta.sum(0)) / (2 * h), atol=2e-5)
+        np.testing.assert_allclose(
+            at.gates.matrix[j], -(up.by_gate.sum(0) - down.by_gate.sum(0)) / (2 * h), atol=2e-5
+        )
+        np.testing.assert_allclose(
+            at.tg[:, j], -(up.by_theta.sum(0) - down.by_theta.sum(0)) / (2 * h), atol=2e-5
+        )
 
 
 def test_clocks_are_draws_without_repetition():
@@ -71,9 +75,7 @@ def test_clocks_are_draws_without_repetition():
     s, picked = np.log(rate)[None], np.isin(np.arange(5), chosen)[None]
     u, w, value = likelihood._clocks(s, picked)
     times = np.geomspace(1e-3, 1e2, 4001)
-    best = max(
-        sum(math.log(-math.expm1(-rate[j] * t)) for j in chosen) - rest * t for t in times
-    )
+    best = max(sum(math.log(-math.expm1(-rate[j] * t)) for j in chosen) - rest * t for t in times)
     assert value[0] == pytest.approx(best, abs=1e-5)
     assert abs(u.sum()) < 1e-9
     assert (w > 0).all()
@@ -126,7 +128,9 @@ def test_per_axis_and_groups():
     model = TauEstimator(per_axis=True, groups=(["a"] * 250,), bootstrap=100).fit(net, wide)
     assert model.tau_[0] == pytest.approx(0.5, rel=0.15)
     assert model.tau_[1] == pytest.approx(2.0, rel=0.25)
-    assert model.coefficients_["same group 1"][0] == pytest.approx(0.0, abs=1e-4)  # everyone is alike: nothing told
+    assert model.coefficients_["same group 1"][0] == pytest.approx(
+        0.0, abs=1e-4
+    )  # everyone is alike: nothing told
     assert set(TauEstimator(method="plain", bootstrap=50).fit(net, x).coefficients_) == {"1/tau"}
 
 
@@ -176,9 +180,13 @@ def test_predict_names_new_people_only():
 @pytest.mark.parametrize(
     ("settings", "opinions", "word"),
     [
-        ({"method": "deep"}, None, "method 'deep'"), ({"popularity": "much"}, None, "popularity"),
-        ({"folds": 1}, None, "folds"), ({}, np.zeros(30), "same"), ({}, np.zeros(29), "one per node"),
-        ({}, np.full(30, np.nan), "finite"), ({"groups": (["a"],)}, np.arange(30.0), "1 group labels"),
+        ({"method": "deep"}, None, "method 'deep'"),
+        ({"popularity": "much"}, None, "popularity"),
+        ({"folds": 1}, None, "folds"),
+        ({}, np.zeros(30), "same"),
+        ({}, np.zeros(29), "one per node"),
+        ({}, np.full(30, np.nan), "finite"),
+        ({"groups": (["a"],)}, np.arange(30.0), "1 group labels"),
         ({"dims": 40}, None, "40 latent axes"),
     ],
 )

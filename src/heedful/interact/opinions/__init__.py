@@ -1,4 +1,6 @@
-"""Opinions: echo chambers, polarisation and consensus on a network, and the temperature of listening from data."""
+"""Opinions: echo chambers, polarisation and consensus on a network, and the temperature of listening from
+data.
+"""
 
 from __future__ import annotations
 

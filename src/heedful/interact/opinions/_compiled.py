@@ -1,7 +1,7 @@
 """The numba kernels: nogil row blocks, one vectorised exp, no parallel=True (see `kernel` for the meaning).
 
-Importing this file needs numba; `kernel` catches its absence. `fastmath` excludes nnan and ninf, so that a NaN
-and HK's -inf keep their meaning.
+Importing this file needs numba; `kernel` catches its absence. `fastmath` excludes nnan and ninf, so that a
+NaN and HK's -inf keep their meaning.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def _exp(s):
 def rows_scalar(
     first, last, x, indptr, indices, log_weight, kind, factor, own_log, camp, out, entropy, mass, att, own_att
 ):
-    """Rows first..last of a synchronous step with scalar opinions x (N,); optional arrays are empty when unwanted."""
+    """Rows first..last of a synchronous step with scalar opinions x (N,); optional arrays are empty when
+    unwanted.
+    """
     has_weight, has_camp = log_weight.size > 0, camp.size > 0
     has_entropy, has_att = entropy.size > 0, att.size > 0
     bounded = kind <= 2 and own_log == 0.0 and not has_weight  # then the largest score is the self edge's 0
@@ -76,7 +78,7 @@ def rows_scalar(
         while stop < last and stop - row < CHUNK and indptr[stop + 1] - start <= size:
             stop += 1
         count = indptr[stop] - start
-        # gathered in flat loops of their own: short rows would not vectorise, and the cache misses would not overlap
+        # gathered in flat loops of their own: short rows would not vectorise, nor the cache misses overlap
         for k in range(count):
             gap[k] = x[indices[start + k]]
         for i in range(row, stop):
@@ -166,7 +168,9 @@ def _score(x, i, j, kind, factor):
 
 @numba.njit(nogil=True, fastmath=FAST)
 def _row_vector(i, x, indptr, indices, log_weight, kind, factor, own_log, s, moved):
-    """Weights of row i into s (own one last), the unnormalised displacement into moved; returns (total, inner)."""
+    """Weights of row i into s (own one last), the unnormalised displacement into moved; returns (total,
+    inner).
+    """
     low, high = indptr[i], indptr[i + 1]
     count = high - low
     s[count] = own_log + _score(x, i, i, kind, factor)
@@ -242,7 +246,9 @@ def rows_async(order, x, indptr, indices, log_weight, kind, factor, own_log, pul
 
 @numba.njit(nogil=True, fastmath=FAST, cache=True)
 def all_pairs(first, last, at, x, factor, sums):
-    """sums[u] = (sum_j w, sum_j w (x_j - u), sum_j w s) for targets ``at``, w = exp(s), s = -(x_j - u)^2 factor."""
+    """sums[u] = (sum_j w, sum_j w (x_j - u), sum_j w s) for targets ``at``, w = exp(s), s = -(x_j - u)^2
+    factor.
+    """
     s, w, gap = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
     n = len(x)
     for i in range(first, last):

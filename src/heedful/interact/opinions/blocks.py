@@ -24,10 +24,11 @@ class Popularity:
 
 
 class BlockModel:
-    """Degree-corrected stochastic block model (Karrer and Newman 2011): P(i -> j) ~ audience_j omega[z_i, z_j].
+    """Degree-corrected stochastic block model (Karrer and Newman 2011): P(i -> j) ~ audience_j omega[z_i,
+    z_j].
 
-    Blocks by spectral clustering, refined by moving nodes while the likelihood rises; their number is chosen on a
-    fifth of the training edges, unless the blocks are given.
+    Blocks by spectral clustering, refined by moving nodes while the likelihood rises; their number is chosen
+    on a fifth of the training edges, unless the blocks are given.
 
     Parameters
     ----------

@@ -11,7 +11,9 @@ from .reading import listening
 LARGEST = 3000  # people: the claimed keys are a mask of N x N bits
 
 
-def camp_claim(opinions, tau: float, label: np.ndarray, network: Network | None = None, *, seed: int = 0) -> Claim:
+def camp_claim(
+    opinions, tau: float, label: np.ndarray, network: Network | None = None, *, seed: int = 0
+) -> Claim:
     """The claim that attention to others stays within the listener's own camp.
 
     On a network the null redraws who is connected to whom with every degree kept; on the complete graph the
@@ -43,7 +45,9 @@ def examine_camps(opinions, tau, label, network=None, *, level: str = "quick", s
     """Verdicts for a state's camps: none at level "none", with a single camp, or above 3000 people."""
     if level == "none" or len(np.unique(label)) < 2 or len(label) > LARGEST:
         return []
-    if network is None and len(label) > 600:  # all pairs are listed for the claim: a seeded part of the people
+    if (
+        network is None and len(label) > 600
+    ):  # all pairs are listed for the claim: a seeded part of the people
         some = np.sort(np.random.default_rng(seed).choice(len(label), 600, replace=False))
         opinions, label = np.asarray(opinions)[some], label[some]
         if len(np.unique(label)) < 2:

@@ -1,4 +1,6 @@
-"""`heedful opinions simulate|fit|phases`: run the dynamics, estimate its temperature, draw its phase diagram."""
+"""`heedful opinions simulate|fit|phases`: run the dynamics, estimate its temperature, draw its phase
+diagram.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ _Listens = Annotated[
 _Weights = Annotated[bool, typer.Option("--weights/--no-weights", help="Use the edge weights of the file")]
 _Nodes = Annotated[Path | None, typer.Option(help="Table of nodes, CSV with a header: more attributes")]
 _N = Annotated[int, typer.Option(help="People, where no network is given", min=2)]
-_Start = Annotated[str, typer.Option(help="uniform, gaussian, camps, or the node attribute that holds opinions")]
+_Start = Annotated[
+    str, typer.Option(help="uniform, gaussian, camps, or the node attribute that holds opinions")
+]
 _Self = Annotated[float, typer.Option(help="Weight of listening to oneself", min=0.0)]
 _Steps = Annotated[int, typer.Option(help="Horizon: most steps", min=1)]
 _Seed = Annotated[int, typer.Option(help="Of every random draw")]
@@ -34,7 +38,9 @@ _Stubborn = Annotated[float, typer.Option(help="0..1: how strongly everyone hold
 
 def simulate(
     network: _Network = None,
-    tau: Annotated[float | None, typer.Option(help="Temperature, squared opinion units (default 0.05)")] = None,
+    tau: Annotated[
+        float | None, typer.Option(help="Temperature, squared opinion units (default 0.05)")
+    ] = None,
     rule: Annotated[
         str, typer.Option(help="attention, dot, degroot, friedkin-johnsen or hegselmann-krause")
     ] = "attention",
@@ -50,9 +56,13 @@ def simulate(
     anchors: _Anchors = None,
     stubbornness: _Stubborn = 0.0,
     self_weight: _Self = 1.0,
-    one_by_one: Annotated[bool, typer.Option(help="Asynchronous: one person after another, random order")] = False,
+    one_by_one: Annotated[
+        bool, typer.Option(help="Asynchronous: one person after another, random order")
+    ] = False,
     steps: _Steps = 500,
-    rewirings: Annotated[int, typer.Option(help="Degree-preserving rewirings of the echo-chamber null", min=0)] = 50,
+    rewirings: Annotated[
+        int, typer.Option(help="Degree-preserving rewirings of the echo-chamber null", min=0)
+    ] = 50,
     out: _Out = None,
     trust: _Trust = "quick",
     seed: _Seed = 0,
@@ -63,21 +73,20 @@ def simulate(
     from ...errors import InputError
     from ...learn import progress
     from ...writing import write_atomic
-    from . import pictures
+    from . import pictures, tokens
     from .claims import examine_camps
+    from .diagram import describe, echo_chamber
     from .dynamics import Dynamics
     from .dynamics import simulate as run_dynamics
     from .measures import camps, count_camps
-    from .diagram import describe, echo_chamber
     from .reading import LARGEST, read_listening
-    from .tokens import parse_anchors
 
     if method not in ("refined", "plain"):
         raise InputError(f"method '{method}'", remedy="refined or plain")
     if method == "plain":
         rule, anchors, stubbornness, self_weight, weights = "attention", None, 0.0, 1.0, False
-    net = _network(network, listens, weights, nodes)
-    x0, notes = _start(start, net, n, seed)
+    net = tokens.load_network(network, listens, weights, nodes)
+    x0, notes = tokens.load_start(start, net, n, seed)
     size = len(x0)
     if tau is None and rule in ("attention", "dot"):
         tau = 0.05
@@ -86,17 +95,20 @@ def simulate(
         rule=rule,
         epsilon=epsilon,
         stubbornness=stubbornness,
-        anchors=parse_anchors(anchors, net) or None,
+        anchors=tokens.parse_anchors(anchors, net) or None,
         self_weight=self_weight,
         order="one by one" if one_by_one else "together",
     )
     run = run_dynamics(dynamics, x0, net, steps=steps, seed=seed, progress=progress)
     row = describe(run, dynamics, net)
     label = camps(run.opinions, dynamics.width or 0.05)
-    sizes = ", ".join(f"{s / size:.0%}" for s in sorted((label == c).sum() for c in range(min(label.max() + 1, 6)))[::-1])
+    sizes = ", ".join(
+        f"{s / size:.0%}" for s in sorted((label == c).sum() for c in range(min(label.max() + 1, 6)))[::-1]
+    )
     headline = (
         f"After {run.steps} steps{' it has settled' if run.settled else ' it still moves'}: "
-        f"{count_camps(label)} camp(s) of at least 1 % ({sizes}); variance {row['variance ratio']:.3g} of the first. "
+        f"{count_camps(label)} camp(s) of at least 1 % ({sizes}); variance {row['variance ratio']:.3g} of "
+        f"the first. "
     )
     verdicts, echo, attention, reading = [], None, None, None
     if rule == "attention":
@@ -112,9 +124,10 @@ def simulate(
             row |= {"echo index": echo.index, "assortativity": echo.observed, "echo p": echo.p}
             notes.append(
                 f"echo-chamber index {echo.index:+.3f}: assortativity of the attention {echo.observed:.3f}, "
-                f"degree-preserving null {echo.null_mean:.3f} (p = {echo.p:.3f}), without attention {echo.prior:.3f}"
+                f"degree-preserving null {echo.null_mean:.3f} (p = {echo.p:.3f}), without attention "
+                f"{echo.prior:.3f}"
             )
-    if 0 < row["variance ratio"] and rule == "attention" and label.max() > 0 and not run.settled:
+    if row["variance ratio"] > 0 and rule == "attention" and label.max() > 0 and not run.settled:
         notes.append(f"the horizon of {steps} steps ended the run, not the dynamics")
     result = pd.DataFrame(
         {
@@ -153,26 +166,37 @@ def simulate(
 
 
 def fit(
-    network: Annotated[Path, typer.Argument(help="GML, GraphML, edge list, .mtx or scipy .npz: who listens to whom")],
+    network: Annotated[
+        Path, typer.Argument(help="GML, GraphML, edge list, .mtx or scipy .npz: who listens to whom")
+    ],
     opinions: Annotated[
-        str | None, typer.Option(help="Node attribute with opinions (numbers or two labels); left out: latent ones")
+        str | None,
+        typer.Option(help="Node attribute with opinions (numbers or two labels); left out: latent ones"),
     ] = None,
-    groups: Annotated[str | None, typer.Option(help="Node attributes, by commas: being alike in each counts too")] = None,
+    groups: Annotated[
+        str | None, typer.Option(help="Node attributes, by commas: being alike in each counts too")
+    ] = None,
     dims: Annotated[int, typer.Option(help="Axes of the latent opinion", min=1)] = 1,
     per_axis: Annotated[bool, typer.Option(help="One tau per axis")] = False,
     popularity: Annotated[str, typer.Option(help="free, degree or none")] = "free",
-    method: Annotated[str, typer.Option(help="refined, or plain: one softmax of the distance alone")] = "refined",
+    method: Annotated[
+        str, typer.Option(help="refined, or plain: one softmax of the distance alone")
+    ] = "refined",
     listens: _Listens = None,
     nodes: _Nodes = None,
     keep: Annotated[str | None, typer.Option(help="Only nodes with these opinion labels, by commas")] = None,
-    known_only: Annotated[bool, typer.Option(help="Leave nodes without an opinion out (they are counted)")] = False,
+    known_only: Annotated[
+        bool, typer.Option(help="Leave nodes without an opinion out (they are counted)")
+    ] = False,
     hold: Annotated[float, typer.Option(help="Share of the edges held out for the comparison")] = 0.2,
     bootstrap: Annotated[int, typer.Option(help="Redrawings of whole listeners", min=50)] = 500,
     out: _Out = None,
     trust: _Trust = "quick",
     seed: _Seed = 0,
 ) -> Story:
-    """Estimate tau from a network, with an interval; judge it on held-out pairs beside popularity and block model."""
+    """Estimate tau from a network, with an interval; judge it on held-out pairs beside popularity and
+    block model.
+    """
     import numpy as np
     import pandas as pd
 
@@ -183,7 +207,7 @@ def fit(
     from .model import TauEstimator
     from .reading import read_listening
 
-    net = _network(network, listens, True, nodes)
+    net = tokens.load_network(network, listens, True, nodes)
     notes = [*net.notes, "edge weights are not used: who is listened to is what is explained"]
     if opinions is not None and (keep or known_only):
         wanted = [k.strip() for k in keep.split(",")] if keep else ()
@@ -191,10 +215,15 @@ def fit(
         notes.append(f"{gone} nodes without a usable {opinions} left out")
     x = None if opinions is None else tokens.opinions_of(net.attribute(opinions), opinions)
     names = [g.strip() for g in groups.split(",")] if groups else []
-    settings = dict(
-        groups=tuple(net.attribute(g) for g in names), dims=dims, per_axis=per_axis, popularity=popularity,
-        method=method, bootstrap=bootstrap, seed=seed,
-    )
+    settings = {
+        "groups": tuple(net.attribute(g) for g in names),
+        "dims": dims,
+        "per_axis": per_axis,
+        "popularity": popularity,
+        "method": method,
+        "bootstrap": bootstrap,
+        "seed": seed,
+    }
     held = compare(net, x, estimator=TauEstimator(**settings), share=hold, seed=seed)
     model = TauEstimator(**settings).fit(net, x)  # the figure that is reported uses every edge
     tau, interval = np.atleast_1d(model.tau_), np.atleast_2d(model.tau_interval_)
@@ -212,14 +241,19 @@ def fit(
     coefficients = pd.DataFrame(
         [{"term": k, "value": v, "low": a, "high": b} for k, (v, a, b) in model.coefficients_.items()]
     )
-    named = dict(zip([f"same group {g + 1}" for g in range(len(names))], [f"same {g}" for g in names], strict=True))
+    named = dict(
+        zip([f"same group {g + 1}" for g in range(len(names))], [f"same {g}" for g in names], strict=True)
+    )
     coefficients["term"] = coefficients["term"].replace(named)
     usable = not per_axis and np.isfinite(tau[0])
     label = np.unique(model.opinions_[:, 0] >= np.median(model.opinions_[:, 0]), return_inverse=True)[1]
-    verdicts = examine_camps(model.opinions_, float(tau[0]), label, net, level=trust, seed=seed) if usable else []
+    verdicts = (
+        examine_camps(model.opinions_, float(tau[0]), label, net, level=trust, seed=seed) if usable else []
+    )
     if model.latent_:
         notes.append(
-            "latent opinions are measured with error, which makes tau look larger; they are built from other edges "
+            "latent opinions are measured with error, which makes tau look larger; they are built from "
+            "other edges "
             "than those that tau is fitted on, and from none that are held out"
         )
     return Story(
@@ -267,24 +301,35 @@ def phases(
     """Draw the phase diagram: variance, polarisation, camps, echo chamber and lifetime against tau."""
     from ...learn import progress
     from ...writing import write_atomic
-    from . import pictures
-    from .dynamics import Dynamics
+    from . import pictures, tokens
     from .diagram import phases as diagram
-    from .tokens import STARTS, parse_anchors
+    from .dynamics import Dynamics
 
-    net = _network(network, listens, weights, nodes)
-    fixed, notes = (None, []) if start == "uniform" else _start(start, net, n, seed)
+    net = tokens.load_network(network, listens, weights, nodes)
+    fixed, notes = (None, []) if start == "uniform" else tokens.load_start(start, net, n, seed)
     rule = Dynamics(
-        tau=1.0, anchors=parse_anchors(anchors, net) or None, stubbornness=stubbornness, self_weight=self_weight
+        tau=1.0,
+        anchors=tokens.parse_anchors(anchors, net) or None,
+        stubbornness=stubbornness,
+        self_weight=self_weight,
     )
     frame = diagram(
-        _temperatures(taus), range(seed, seed + seeds), network=net, n=n, opinions=fixed, dynamics=rule, steps=steps,
-        rewirings=rewirings, progress=progress,
+        tokens.temperatures(taus),
+        range(seed, seed + seeds),
+        network=net,
+        n=n,
+        opinions=fixed,
+        dynamics=rule,
+        steps=steps,
+        rewirings=rewirings,
+        progress=progress,
     )
     mean = frame.groupby("tau").mean(numeric_only=True)
     peak = float(mean["polarisation"].idxmax())
     agreed = mean.index[(frame.groupby("tau")["camps"].max() == 1).to_numpy()]
-    headline = f"Polarisation (Esteban-Ray) is highest at tau {peak:.3g}, with {mean.loc[peak, 'camps']:.1f} camps. "
+    headline = (
+        f"Polarisation (Esteban-Ray) is highest at tau {peak:.3g}, with {mean.loc[peak, 'camps']:.1f} camps. "
+    )
     headline += (
         f"From tau {agreed.min():.3g} on one camp is left within {steps} steps in every run."
         if len(agreed)
@@ -292,14 +337,16 @@ def phases(
     )
     notes += [
         "below the peak a lower tau fragments opinion further: it does not polarise it more",
-        f"all statements are about a horizon of {steps} steps; the table's log10 lifetime says how long camps last",
+        f"all statements are about a horizon of {steps} steps; the table's log10 lifetime says how long "
+        f"camps last",
     ]
-    if start in STARTS[1:]:
+    if start in tokens.STARTS[1:]:
         notes.append("one start for all seeds")
     return Story(
         study="opinions",
         title="Phase diagram of listening",
-        data=_about(net, network, net.size if net is not None else n) + f"; {len(frame)} runs; start: {start}",
+        data=_about(net, network, net.size if net is not None else n)
+        + f"; {len(frame)} runs; start: {start}",
         headline=headline,
         pictures=pictures.phase_diagram(frame),
         tables={"by tau": mean.drop(columns="seed").reset_index(), "runs": frame},
@@ -309,26 +356,6 @@ def phases(
 
 
 VERBS = {"simulate": simulate, "fit": fit, "phases": phases}
-
-
-def _network(path, listens, weights, nodes):
-    from ...errors import InputError
-    from ...files.graphs import read_graph, with_nodes
-
-    if path is None:
-        if nodes is not None or listens is not None:
-            raise InputError("--nodes and --listens need a network", remedy="name its file first")
-        return None
-    net = read_graph(path, listens=listens, weight="weight" if weights else None)
-    return net if nodes is None else with_nodes(net, nodes)
-
-
-def _start(start, net, n, seed):
-    from .tokens import STARTS, opinions_of, starting_opinions
-
-    if start in STARTS or net is None:
-        return starting_opinions(start, net.size if net is not None else n, seed=seed), []
-    return opinions_of(net.attribute(start), start), [f"first opinions from the node attribute '{start}'"]
 
 
 def _columns(name, x):
@@ -346,19 +373,9 @@ def _lifetime_sentence(run, dynamics, net, pull) -> str:
     from .metastable import lifetime
 
     return lifetime(
-        run.opinions, dynamics.tau, net, self_weight=dynamics.self_weight, held=None if pull is None else pull > 0
+        run.opinions,
+        dynamics.tau,
+        net,
+        self_weight=dynamics.self_weight,
+        held=None if pull is None else pull > 0,
     ).sentence()
-
-
-def _temperatures(text: str) -> list[float]:
-    import numpy as np
-
-    from ...errors import InputError
-
-    try:
-        if ":" in text:
-            low, high, count = text.split(":")
-            return np.geomspace(float(low), float(high), int(count)).tolist()
-        return [float(t) for t in text.split(",")]
-    except ValueError as error:
-        raise InputError(f"--taus '{text}'", remedy="0.01,0.02,0.05 or low:high:count, above 0") from error

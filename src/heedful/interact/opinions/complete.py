@@ -1,9 +1,10 @@
 """The complete graph without its N x N pairs: Chebyshev cells for scalar attention, sorted sums for HK.
 
 Scalar attention needs three functions of the listener's opinion u: sum w, sum w (x_j - u) and sum w s, with
-w = exp(-(x_j - u)^2 / 2 tau). Each is entire and varies over sqrt(tau), so in a cell of half-width h <= 1.2 sqrt(tau)
-its Chebyshev interpolant on 32 nodes agrees with it to rounding (measured in the tests: <= 1e-13 against brute
-force). Only cells that hold somebody are evaluated: O(N * cells) instead of O(N^2).
+w = exp(-(x_j - u)^2 / 2 tau). Each is entire and varies over sqrt(tau), so in a cell of half-width h <= 1.2
+sqrt(tau)
+its Chebyshev interpolant on 32 nodes agrees with it to rounding (measured in the tests: <= 1e-13 against
+brute force). Only cells that hold somebody are evaluated: O(N * cells) instead of O(N^2).
 """
 
 from __future__ import annotations
@@ -136,7 +137,9 @@ def _sums(at, x, tau, threads) -> np.ndarray:
 
 
 def _bounded(x, epsilon, entropy) -> Step:
-    """Hegselmann-Krause on the complete graph: a window of the sorted opinions, prefix sums from the window's middle."""
+    """Hegselmann-Krause on the complete graph: a window of the sorted opinions, prefix sums from the
+    window's middle.
+    """
     flat = x.reshape(-1)
     order = np.argsort(flat, kind="stable")
     ranked = flat[order]

@@ -10,13 +10,13 @@ import pandas as pd
 from ...reading.story import Score, Story
 from . import pictures
 from .claims import examine_camps
+from .diagram import echo_chamber, phases
 from .dynamics import Dynamics, simulate
 from .heldout import compare
 from .latent import spectral_opinions
-from .metastable import lifetime, two_camp_lifetime
 from .measures import camps
+from .metastable import lifetime, two_camp_lifetime
 from .model import TauEstimator
-from .diagram import echo_chamber, phases
 from .reading import read_listening
 from .synthetic import listening_network
 
@@ -74,10 +74,13 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
     return Story(
         study="opinions",
         title="Who listens to whom: a planted temperature, two camps, the karate club",
-        data=f"{n} synthetic people ({net.edges} edges, tau {PLANTED} planted); Zachary's karate club, 34 people",
+        data=f"{n} synthetic people ({net.edges} edges, tau {PLANTED} planted); Zachary's karate club, 34 "
+        f"people",
         headline=(
-            f"tau is found at {model.tau_:.3f} [{low:.3f}, {high:.3f}], {PLANTED} was planted. Two camps at -1 and +1 "
-            f"lost half their variance after {steps} steps (exact map: {exact:.0f}). Karate club split in its known "
+            f"tau is found at {model.tau_:.3f} [{low:.3f}, {high:.3f}], {PLANTED} was planted. Two camps "
+            f"at -1 and +1 "
+            f"lost half their variance after {steps} steps (exact map: {exact:.0f}). Karate club split in "
+            f"its known "
             f"sides, tau {CLUB_TAU}: {life.sentence()}"
         ),
         scores=[
@@ -107,7 +110,11 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
             "held-out pairs": held.table(),
             "club": pd.DataFrame(
                 {
-                    "rule": ["attention, leaders anchored", "plain averaging, leaders anchored", "slowest mode, no leaders"],
+                    "rule": [
+                        "attention, leaders anchored",
+                        "plain averaging, leaders anchored",
+                        "slowest mode, no leaders",
+                    ],
                     "share on its known side": [
                         _agreement(anchored.opinions, truth),
                         _agreement(plain.opinions, truth),
@@ -117,11 +124,15 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
             ),
         },
         notes=[
-            f"echo-chamber index {echo.index:+.3f} (assortativity of the attention {echo.observed:.3f}, degree-preserving "
-            f"null {echo.null_mean:.3f} +- {echo.null_sd:.3f}, p = {echo.p:.3f}; without attention {echo.prior:.3f})",
-            "A low tau freezes the opinions people start with; it does not find communities. What splits the club is "
+            f"echo-chamber index {echo.index:+.3f} (assortativity of the attention {echo.observed:.3f}, "
+            f"degree-preserving "
+            f"null {echo.null_mean:.3f} +- {echo.null_sd:.3f}, p = {echo.p:.3f}; without attention "
+            f"{echo.prior:.3f})",
+            "A low tau freezes the opinions people start with; it does not find communities. What splits "
+            "the club is "
             "the network's slow mode, which plain averaging has too (table 'club').",
-            "On a network where everyone can reach everyone camps are metastable: consensus is the only attractor.",
+            "On a network where everyone can reach everyone camps are metastable: consensus is the only "
+            "attractor.",
         ],
         reading=read_listening(free.opinions, CLUB_TAU, club, title="karate club"),
     )

@@ -134,7 +134,8 @@ def echo_chamber(
     ----------
     opinions : (N,) or (N, d)
     dynamics : Dynamics
-        Its attention is recomputed on every rewired network, so that the null hears the like-minded as keenly.
+        Its attention is recomputed on every rewired network, so that the null hears the like-minded as
+        keenly.
     network : Network
     nulls : sequence of Network, optional
         Rewirings made before (`measures.rewire`); else ``rewirings`` of them are drawn from ``seed``.

@@ -25,7 +25,8 @@ RULES = {
 
 @dataclass(frozen=True)
 class Dynamics:
-    """x_i <- (1 - s_i) sum_j w_ij x_j + s_i a_i, with w_ij = softmax_j(score(x_i, x_j)) over those i listens to.
+    """x_i <- (1 - s_i) sum_j w_ij x_j + s_i a_i, with w_ij = softmax_j(score(x_i, x_j)) over those i
+    listens to.
 
     Parameters
     ----------
@@ -142,7 +143,9 @@ class Dynamics:
         return done._replace(opinions=(1 - pull) * done.opinions + pull * anchor)
 
     def sweep(self, opinions, network: Network | None, rng, *, first=None) -> np.ndarray:
-        """One asynchronous sweep: everyone once, in an order drawn from ``rng``, each hearing the newest opinions."""
+        """One asynchronous sweep: everyone once, in an order drawn from ``rng``, each hearing the newest
+        opinions.
+        """
         x = check_opinions(opinions, network)
         n = len(x)
         if network is None:
@@ -172,7 +175,9 @@ class Dynamics:
         )
 
     def holding(self, first: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """How strongly (N,) and to what (same shape as ``first``) everyone holds on; (None, None) if nobody does."""
+        """How strongly (N,) and to what (same shape as ``first``) everyone holds on; (None, None) if
+        nobody does.
+        """
         pull = np.broadcast_to(np.asarray(self.stubbornness, np.float64), len(first))
         if not self.anchors and not pull.any():
             return None, None
@@ -202,7 +207,8 @@ class Run:
     steps : int
         Updates made: the horizon that every statement holds for.
     settled : bool
-        Whether the largest move of a step fell below the tolerance. Settled is not permanent: see `metastable`.
+        Whether the largest move of a step fell below the tolerance. Settled is not permanent: see
+        `metastable`.
     history : dict of str to list
         Per recorded step: step, variance, Esteban-Ray, bimodality, camps, largest move, mean entropy.
     snapshots : (S, N[, d]) and times (S,)

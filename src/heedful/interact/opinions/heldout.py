@@ -1,4 +1,6 @@
-"""Held-out pairs: who is listened to next, by tau's model, by popularity and by a block model, on the same split."""
+"""Held-out pairs: who is listened to next, by tau's model, by popularity and by a block model, on the same
+split.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +95,12 @@ def split(network: Network, share: float = 0.2, *, seed: int = 0) -> tuple[Netwo
 
 
 def compare(
-    network: Network, opinions=None, *, estimator: TauEstimator | None = None, share: float = 0.2, seed: int = 0
+    network: Network,
+    opinions=None,
+    *,
+    estimator: TauEstimator | None = None,
+    share: float = 0.2,
+    seed: int = 0,
 ) -> Comparison:
     """Fit on the training edges, judge on the held-out ones.
 

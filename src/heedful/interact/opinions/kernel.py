@@ -171,7 +171,7 @@ def step(
 def _narrow(camp) -> np.ndarray:
     """Labels as int8 where they fit: a million of them then stay in the second-level cache."""
     camp = np.asarray(camp)
-    small = camp.size and -128 <= camp.min() and camp.max() <= 127
+    small = camp.size and camp.min() >= -128 and camp.max() <= 127
     return np.ascontiguousarray(camp, dtype=np.int8 if small else np.int32)
 
 
@@ -195,7 +195,9 @@ def _factor(kind: int, scale: float) -> float:
 
 
 def scores(x: np.ndarray, rows: np.ndarray, cols: np.ndarray, kind: int, scale: float) -> np.ndarray:
-    """Scores of the pairs (rows, cols) of opinions (N, d): the definition that the kernels are tested against."""
+    """Scores of the pairs (rows, cols) of opinions (N, d): the definition that the kernels are tested
+    against.
+    """
     if kind == CONSTANT:
         return np.zeros(len(rows))
     if kind == DOT:
@@ -219,7 +221,9 @@ def step_numpy(
     entropy=False,
     weights=False,
 ) -> Step:
-    """`step` without numba: the same numbers through NumPy's gather and `bincount`, several arrays of length E."""
+    """`step` without numba: the same numbers through NumPy's gather and `bincount`, several arrays of
+    length E.
+    """
     x = np.asarray(opinions, dtype=np.float64)
     wide = x.reshape(len(x), -1)
     n = len(x)
@@ -255,7 +259,8 @@ def step_numpy(
 def step_async(
     opinions, indptr, indices, order, pull, anchor, *, kind, scale, log_weight=None, self_log_weight=0.0
 ):
-    """One asynchronous sweep: the nodes of ``order`` update one after another, each seeing the newest opinions.
+    """One asynchronous sweep: the nodes of ``order`` update one after another, each seeing the newest
+    opinions.
 
     Parameters are those of `step`; ``order`` (M,) int lists the nodes in turn, ``pull`` (N,) and ``anchor``
     (N, d) are the stubbornness and what it holds on to. Returns the opinions (N, d) after the sweep.

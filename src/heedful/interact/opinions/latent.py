@@ -11,18 +11,21 @@ CLIP = 4.0  # standard deviations: a leaf of the network is not an extremist
 
 
 def spectral_opinions(network: Network, dims: int = 1) -> np.ndarray:
-    """Opinions (N, dims) that neighbours share: eigenvectors 2.. of the degree-regularised adjacency, unit variance.
+    """Opinions (N, dims) that neighbours share: eigenvectors 2.. of the degree-regularised adjacency, unit
+    variance.
 
-    The degrees are raised by half their mean (Chaudhuri, Chung and Tsiatas 2012), so that weakly tied nodes do not
-    take an axis for themselves. The sign of an axis means nothing. Directions and weights are dropped: a pair
-    counts once.
+    The degrees are raised by half their mean (Chaudhuri, Chung and Tsiatas 2012), so that weakly tied nodes
+    do not take an axis for themselves. The sign of an axis means nothing. Directions and weights are
+    dropped: a pair counts once.
     """
     from scipy import sparse
     from scipy.sparse.linalg import eigsh
 
     n = network.size
     if not 1 <= dims < n - 1:
-        raise InputError(f"{dims} latent axes for {n} nodes", remedy="at least 1, and fewer than the nodes less 1")
+        raise InputError(
+            f"{dims} latent axes for {n} nodes", remedy="at least 1, and fewer than the nodes less 1"
+        )
     A = network.matrix()
     S = ((A + A.T) > 0).astype(np.float64)
     degree = np.asarray(S.sum(1)).ravel()

@@ -1,9 +1,10 @@
 """Who listens to whom as a choice: the likelihood of an observed network under attention weights.
 
 Listener i picks the d_i people heard one after another, without repetition, each with probability
-softmax_j(theta . phi_ij) among those left. The order is unknown, so the likelihood of the set is Efron's (1977,
-J. Am. Stat. Assoc. 72, 557), as for ties in Cox's regression: it removes the bias that drawing with repetition
-has in dense networks. phi holds -|x_i - x_j|^2 / 2, whose coefficient is 1 / tau, then popularity and groups.
+softmax_j(theta . phi_ij) among those left. The order is unknown, so the likelihood of the set is Efron's
+(1977, J. Am. Stat. Assoc. 72, 557), as for ties in Cox's regression: it removes the bias that drawing with
+repetition has in dense networks. phi holds -|x_i - x_j|^2 / 2, whose coefficient is 1 / tau, then popularity
+and groups.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ class DenseGates:
 class Sums:
     """Likelihood and derivatives at (theta, gate), per listener where the bootstrap needs it.
 
-    value (N,); by_theta (N, p); by_gate (N, N) or None; tt (p, p), tg (p, N) and gates (N, N) negative Hessian blocks.
+    value (N,); by_theta (N, p); by_gate (N, N) or None; tt (p, p), tg (p, N) and gates (N, N) negative
+    Hessian blocks.
     """
 
     value: np.ndarray
@@ -97,10 +99,14 @@ class Sums:
 
 
 def dense_sums(tasks: list[Task], theta: np.ndarray, gate: np.ndarray | None) -> Sums:
-    """Efron's likelihood with every node a candidate; ``gate`` (N,) is a free log popularity per node, or None."""
+    """Efron's likelihood with every node a candidate; ``gate`` (N,) is a free log popularity per node, or
+    None.
+    """
     n, p = tasks[0].chosen.size, len(theta)
     free = gate is not None
-    sums = Sums(np.zeros(n), np.zeros((n, p)), np.zeros((p, p)), curvature=None if free else np.zeros((n, p, p)))
+    sums = Sums(
+        np.zeros(n), np.zeros((n, p)), np.zeros((p, p)), curvature=None if free else np.zeros((n, p, p))
+    )
     if free:
         sums.by_gate, sums.tg, sums.gates = np.zeros((n, n)), np.zeros((p, n)), DenseGates(n)
     for task in tasks:
@@ -139,9 +145,10 @@ def _add_block(task, block, theta, gate, sums):
 def _clocks(s, picked):
     """Each candidate rings after an exponential time of rate exp(s); i listens to those that rang before t_i.
 
-    Given the rates, the set of the first d to ring has the probability of d draws without repetition in any order.
-    The time t_i is put at its most likely value (a one-dimensional Newton per row, which needs the chosen alone).
-    Returns the derivatives by s (R, N), first u and minus the second w, and the log-likelihood (R,).
+    Given the rates, the set of the first d to ring has the probability of d draws without repetition in any
+    order. The time t_i is put at its most likely value (a one-dimensional Newton per row, which needs the
+    chosen alone). Returns the derivatives by s (R, N), first u and minus the second w, and the
+    log-likelihood (R,).
     """
     count = picked.sum(1)
     top = s.max(1, keepdims=True)
@@ -179,7 +186,9 @@ def _rung(rate):
 
 @dataclass(frozen=True)
 class Maximum:
-    """Where the likelihood is greatest: theta (p,), its efficient scores per listener (N, p), information (p, p)."""
+    """Where the likelihood is greatest: theta (p,), its efficient scores per listener (N, p), information
+    (p, p).
+    """
 
     theta: np.ndarray
     gate: np.ndarray | None
@@ -198,8 +207,8 @@ def maximise(sums_at, p: int, n: int, *, free: bool, most: int = 100) -> Maximum
         (theta, gate) -> `Sums`.
     p, n : int
     free : bool
-        A log popularity per node, Gaussian with a variance that is estimated along (empirical Bayes, as the random
-        effects of a mixed model): without the shrinkage the few choices per node bias theta.
+        A log popularity per node, Gaussian with a variance that is estimated along (empirical Bayes, as the
+        random effects of a mixed model): without the shrinkage the few choices per node bias theta.
 
     Returns
     -------
@@ -231,7 +240,9 @@ def maximise(sums_at, p: int, n: int, *, free: bool, most: int = 100) -> Maximum
                 break
             size *= 0.5
             if size < 1e-6:
-                raise InputError("the fit does not converge", remedy="are opinions constant, or copies of a group?")
+                raise InputError(
+                    "the fit does not converge", remedy="are opinions constant, or copies of a group?"
+                )
         theta, gate, sums = theta + size * move, new_gate, tried
         settled = np.abs(size * move).max(initial=0.0) < 1e-7 * (1 + np.abs(theta).max(initial=0.0))
         if free and turn < SPREAD_TURNS:  # it converges slowly and theta hardly depends on it: then it stays
@@ -241,7 +252,9 @@ def maximise(sums_at, p: int, n: int, *, free: bool, most: int = 100) -> Maximum
         if settled:
             break
     else:
-        raise InputError(f"no convergence after {most} Newton steps", remedy="do opinions separate all choices?")
+        raise InputError(
+            f"no convergence after {most} Newton steps", remedy="do opinions separate all choices?"
+        )
     scores, tt = sums.by_theta, sums.tt
     if free:
         away = sums.gates.solve(sums.tg.T, 1.0 / spread)[0]

@@ -1,4 +1,6 @@
-"""What is said of a state of opinion: variance, Esteban-Ray polarisation, bimodality, camps, echo-chamber index."""
+"""What is said of a state of opinion: variance, Esteban-Ray polarisation, bimodality, camps, echo-chamber
+index.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,8 @@ def count_camps(label: np.ndarray, least: float = MINOR) -> int:
 
 
 def esteban_ray(opinions: np.ndarray, label: np.ndarray, span: float = 2.0) -> float:
-    """Esteban-Ray polarisation of the camps: 1 for two equal camps at the two ends of ``span``, 0 for consensus.
+    """Esteban-Ray polarisation of the camps: 1 for two equal camps at the two ends of ``span``, 0 for
+    consensus.
 
     ``K sum_cd p_c^(1 + alpha) p_d |m_c - m_d|``, alpha = 1.3 (Esteban and Ray 1994, Econometrica 62, 819).
 
@@ -81,7 +84,8 @@ def esteban_ray(opinions: np.ndarray, label: np.ndarray, span: float = 2.0) -> f
 
 
 def bimodality(opinions: np.ndarray) -> float:
-    """Sarle's bimodality coefficient (skewness^2 + 1) / kurtosis along the widest axis; 5/9 for a flat distribution, 1 for two points.
+    """Sarle's bimodality coefficient (skewness^2 + 1) / kurtosis along the widest axis; 5/9 for a flat
+    distribution, 1 for two points.
 
     NaN where the opinions agree to rounding.
     """
@@ -95,7 +99,8 @@ def bimodality(opinions: np.ndarray) -> float:
 
 
 def assortativity(opinions: np.ndarray, mean: np.ndarray, square: np.ndarray) -> float:
-    """Correlation between a listener's opinion and the opinions heard, weighted by attention (Newman's r, directed).
+    """Correlation between a listener's opinion and the opinions heard, weighted by attention (Newman's r,
+    directed).
 
     Parameters
     ----------
@@ -145,8 +150,9 @@ class EchoChamber:
 def rewire(network: Network, *, seed: int, rounds: int = 12) -> Network:
     """The network with its edges swapped at random, everyone's number of listeners and listened kept exactly.
 
-    Double edge swaps, half of the edges proposed at once: (a, b), (c, d) -> (a, d), (c, b), refused where that
-    would make a self loop or a repeated edge. A symmetric network stays symmetric. Weights stay with the listener.
+    Double edge swaps, half of the edges proposed at once: (a, b), (c, d) -> (a, d), (c, b), refused where
+    that would make a self loop or a repeated edge. A symmetric network stays symmetric. Weights stay with the
+    listener.
     """
     rng = np.random.default_rng(seed)
     n, rows, cols = network.size, network.rows.astype(np.int64), network.indices.astype(np.int64)

@@ -1,9 +1,11 @@
 """How long the camps last: the exact two-camp map, a camp-level map for any network, and the spectral gap.
 
-Opinions stay in their convex hull, so every softmax weight is bounded below and on a network in which everyone can
-reach everyone consensus is the only attractor: camps are metastable, and a picture of camps without their lifetime
-is a statement about the step budget. In float64 camps further apart than about sqrt(72 tau) do not move at all
-(the weight drops below the rounding of an opinion), so the lifetime is taken from a reduced map, never from waiting.
+Opinions stay in their convex hull, so every softmax weight is bounded below and on a network in which
+everyone can reach everyone consensus is the only attractor: camps are metastable, and a picture of camps
+without their lifetime is a statement about the step budget. In float64 camps further apart than about
+sqrt(72 tau) do not move at all (the weight drops below the rounding of an opinion), so the lifetime is
+taken from a reduced map,
+never from waiting.
 """
 
 from __future__ import annotations
@@ -35,9 +37,11 @@ class Lifetime:
     camps : int
         Camps of at least 1 % at the start of the count.
     closed : int
-        Closed listening classes of the network: more than one means that disagreement is permanent by structure.
+        Closed listening classes of the network: more than one means that disagreement is permanent by
+        structure.
     ends : str
-        "merge" (two camps within sqrt(tau)), "half" (variance halved), "structure", "consensus" (there already).
+        "merge" (two camps within sqrt(tau)), "half" (variance halved), "structure", "consensus" (there
+        already).
     """
 
     log10_steps: float
@@ -52,7 +56,8 @@ class Lifetime:
             return "There is one camp: consensus."
         if self.ends == "structure":
             return (
-                f"The {self.camps} camps are permanent: the network has {self.closed} groups that listen to nobody "
+                f"The {self.camps} camps are permanent: the network has {self.closed} groups that listen "
+                f"to nobody "
                 "outside, or somebody who never moves."
             )
         if math.isnan(self.log10_steps):
@@ -92,7 +97,9 @@ def gaussian_factor(variance: float, tau: float) -> float:
 
 
 def variance_to_tau(before: float, after: float) -> float:
-    """The tau at which Gaussian opinions of variance ``before`` have ``after`` one step on; the inverse of the factor."""
+    """The tau at which Gaussian opinions of variance ``before`` have ``after`` one step on; the inverse of
+    the factor.
+    """
     if not 0 < after < before:
         raise InputError("the variance must fall, and stay above 0")
     return before * (math.sqrt(before / after) - 1.0)
@@ -140,8 +147,8 @@ def lifetime(
 
     Notes
     -----
-    Each camp is taken at its mean, its members weighted by the stationary distribution of listening within the
-    camp, and the map of the camps is followed in leaps during which no exponent changes by more than 1 %.
+    Each camp is taken at its mean, its members weighted by the stationary distribution of listening within
+    the camp, and the map of the camps is followed in leaps during which no exponent changes by more than 1 %.
     """
     x = np.asarray(opinions, dtype=np.float64).reshape(len(opinions), -1)
     label = measures.camps(x, math.sqrt(tau))
@@ -163,7 +170,9 @@ def lifetime(
 
 
 def _reduce(x, label, network, self_weight):
-    """Camp centres (K, d), member-to-camp edge counts (M, K), and each member's (weight, camp) rows of listening."""
+    """Camp centres (K, d), member-to-camp edge counts (M, K), and each member's (weight, camp) rows of
+    listening.
+    """
     k = int(label.max()) + 1
     if network is None:
         sizes = np.bincount(label).astype(float)
@@ -200,7 +209,9 @@ def _stationary(A) -> np.ndarray:
 
 
 def camp_rates(centres, counts, tau, weight=None) -> np.ndarray:
-    """(K, K) off-diagonal weights of listening from camp c to camp d, to full relative accuracy however small."""
+    """(K, K) off-diagonal weights of listening from camp c to camp d, to full relative accuracy however
+    small.
+    """
     square = ((centres[:, None] - centres[None]) ** 2).sum(-1)
     e = np.exp(-square / (2 * tau))
     if weight is None:
@@ -234,7 +245,8 @@ def camp_gap(centres, counts, tau, weight=None) -> float:
 def camp_lifetime(centres, counts, tau, *, until="first", weight=None, share=None) -> tuple[float, str]:
     """Follow the camp-level map until it ends: (log10 steps, "merge" or "half").
 
-    A leap of k steps moves the centres by k times the displacement at the leap's middle; k = 1 is the exact map.
+    A leap of k steps moves the centres by k times the displacement at the leap's middle; k = 1 is the exact
+    map.
     """
     m = np.array(centres, dtype=np.float64)
     share = np.ones(len(m)) if share is None else np.asarray(share, dtype=np.float64)

@@ -26,22 +26,23 @@ class TauEstimator(Estimator):
     groups : sequence of (N,) labels, optional
         Being alike in each adds its own term (chamber, state); None or "" is unknown, and like nobody.
     popularity : {"free", "degree", "none"}
-        "free": a log popularity g_j per node, estimated along. "degree": eta log(1 + audience), quicker, but the
+        "free": a log popularity g_j per node, estimated along. "degree": eta log(1 + audience), quicker,
+        but the
         audience also reflects how central an opinion is, which biases tau. "none": everyone alike.
     dims : int
         Axes of a latent opinion, where none is given.
     per_axis : bool
         One tau per opinion axis instead of one for all.
     folds : int
-        A latent opinion is built from all folds of edges but one, and tau is fitted on that one, in turn: no edge
-        explains itself.
+        A latent opinion is built from all folds of edges but one, and tau is fitted on that one, in turn: no
+        edge explains itself.
     method : {"refined", "plain"}
         "plain" is the bare idea: one softmax of the distance, nothing beside.
     bootstrap : int
         Redrawings of whole listeners for the interval.
     candidates : int, optional
-        People not heard that each listener is compared with; None takes everyone up to 3000 nodes, 200 sampled
-        ones above.
+        People not heard that each listener is compared with; None takes everyone up to 3000 nodes, 200
+        sampled ones above.
     seed : int
 
     Attributes
@@ -143,7 +144,8 @@ class TauEstimator(Estimator):
         names += ["popularity"] * (self.features_.popularity is not None)
         names += [f"same group {g + 1}" for g in range(len(codes))]
         self.coefficients_ = {
-            name: (float(t), float(a), float(b)) for name, t, a, b in zip(names, theta, low, high, strict=True)
+            name: (float(t), float(a), float(b))
+            for name, t, a, b in zip(names, theta, low, high, strict=True)
         }
         return self
 
@@ -154,7 +156,9 @@ class TauEstimator(Estimator):
         return s if self.gate_ is None else s + self.gate_[j]
 
     def predict(self, X=None, top: int = 5) -> np.ndarray:
-        """(N, top) people whom each listener is most likely to hear next, not heard yet; -1 where there are fewer."""
+        """(N, top) people whom each listener is most likely to hear next, not heard yet; -1 where there
+        are fewer.
+        """
         network = self.network_
         out = np.full((network.size, top), -1, np.int64)
         rows = max(1, likelihood.BLOCK // network.size)

@@ -48,8 +48,12 @@ def over_time(run: Run) -> pic.Curves:
     )
 
 
-def society(network: Network, opinions, attention=None, *, title="The network at the end", verdict=None, groups=None):
-    """The network, placed by its two slowest modes, coloured by opinion; None where it is too large to draw."""
+def society(
+    network: Network, opinions, attention=None, *, title="The network at the end", verdict=None, groups=None
+):
+    """The network, placed by its two slowest modes, coloured by opinion; None where it is too large to
+    draw.
+    """
     if network.size > DRAWN or network.size < 5 or network.edges == 0:
         return None
     x, y = spectral_opinions(network, 2).T
@@ -116,8 +120,14 @@ def temperatures(model) -> pic.Bars:
     rows = model.coefficients_
     value, low, high = np.array(list(rows.values())).T
     return pic.Bars(
-        "What makes people listen", list(rows), value, low=low, high=high, signed=True,
-        caption="Coefficients of the choice, 95 % interval with whole listeners redrawn. 1/tau per squared opinion.",
+        "What makes people listen",
+        list(rows),
+        value,
+        low=low,
+        high=high,
+        signed=True,
+        caption="Coefficients of the choice, 95 % interval with whole listeners redrawn. 1/tau per "
+        "squared opinion.",
     )
 
 

@@ -23,8 +23,8 @@ def listening(
 ) -> Weights:
     """The attention of a state, as a lazy `Weights`.
 
-    -|x_i - x_j|^2 / 2 tau = (x_i.x_j - |x_j|^2 / 2) / tau up to a constant of the row, so the content is the dot
-    product at temperature tau and the rest a gate per person heard.
+    -|x_i - x_j|^2 / 2 tau = (x_i.x_j - |x_j|^2 / 2) / tau up to a constant of the row, so the content is the
+    dot product at temperature tau and the rest a gate per person heard.
 
     Parameters
     ----------
@@ -71,10 +71,18 @@ def listening(
 
 
 def read_listening(
-    opinions, tau: float, network: Network | None = None, *, names: Sequence[str] | None = None, gate=None,
-    self_weight: float = 1.0, title: str = "who listens to whom",
+    opinions,
+    tau: float,
+    network: Network | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    gate=None,
+    self_weight: float = 1.0,
+    title: str = "who listens to whom",
 ) -> Reading:
-    """Reading of a state: those most listened to, entropy, effective number of voices, mass within the camps."""
+    """Reading of a state: those most listened to, entropy, effective number of voices, mass within the
+    camps.
+    """
     W = listening(opinions, tau, network, gate=gate, self_weight=self_weight)
     n = len(opinions)
     label = np.minimum(camps(opinions, math.sqrt(tau)), 9)  # the ninth gathers the small ones

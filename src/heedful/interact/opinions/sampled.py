@@ -12,10 +12,12 @@ from .likelihood import Sums, Task, _rung
 
 
 class SampledTask:
-    """A task's pairs: all edges, and per listener ``count`` people not heard, each standing for (N - 1 - d) / count.
+    """A task's pairs: all edges, and per listener ``count`` people not heard, each standing for (N - 1 -
+    d) / count.
 
-    Given the time t_i, whether i hears j is independent between pairs, so a weighted sample of those not heard
-    leaves the estimating equations unbiased; the bootstrap over listeners covers what the sampling adds.
+    Given the time t_i, whether i hears j is independent between pairs, so a weighted sample of those not
+    heard leaves the estimating equations unbiased; the bootstrap over listeners covers what the sampling
+    adds.
     """
 
     def __init__(self, task: Task, count: int, seed: int):
@@ -82,7 +84,9 @@ def sampled_sums(tasks: list[SampledTask], theta: np.ndarray, gate: np.ndarray |
 
     n, p = tasks[0].task.chosen.size, len(theta)
     free = gate is not None
-    sums = Sums(np.zeros(n), np.zeros((n, p)), np.zeros((p, p)), curvature=None if free else np.zeros((n, p, p)))
+    sums = Sums(
+        np.zeros(n), np.zeros((n, p)), np.zeros((p, p)), curvature=None if free else np.zeros((n, p, p))
+    )
     if free:
         sums.by_gate, sums.tg, sums.gates = sparse.csr_matrix((n, n)), np.zeros((p, n)), SampledGates(n)
     for task in tasks:
@@ -110,7 +114,9 @@ def sampled_sums(tasks: list[SampledTask], theta: np.ndarray, gate: np.ndarray |
 
 
 def _clocks(task: SampledTask, s: np.ndarray, n: int):
-    """Derivatives u, w per pair and the log-likelihood per listener, the time t_i at its best; see `likelihood`."""
+    """Derivatives u, w per pair and the log-likelihood per listener, the time t_i at its best; see
+    `likelihood`.
+    """
     row, k = task.row, task.edges
     top = np.full(n, -np.inf)
     np.maximum.at(top, row, s)
@@ -140,7 +146,9 @@ def _clocks(task: SampledTask, s: np.ndarray, n: int):
     return u, w, value
 
 
-def draw_absent(chosen: Network, known: Network | None, listeners: np.ndarray, count: int, seed: int) -> np.ndarray:
+def draw_absent(
+    chosen: Network, known: Network | None, listeners: np.ndarray, count: int, seed: int
+) -> np.ndarray:
     """(len(listeners), count) people whom each listener does not hear, drawn uniformly with repetition."""
     rng = np.random.default_rng(seed)
     n = chosen.size

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...errors import InputError
-from ...files.graphs import Network
+from ...files.graphs import Network, read_graph, with_nodes
 
 STARTS = ("uniform", "gaussian", "camps")
 
@@ -37,7 +37,9 @@ def opinions_of(values: Sequence, name: str = "opinion") -> np.ndarray:
     array([-1.,  1.,  1.])
     """
     values = list(values)
-    missing = [k for k, v in enumerate(values) if v is None or v == "" or (isinstance(v, float) and math.isnan(v))]
+    missing = [
+        k for k, v in enumerate(values) if v is None or v == "" or (isinstance(v, float) and math.isnan(v))
+    ]
     if missing:
         raise InputError(
             f"{len(missing)} of {len(values)} nodes have no {name}",
@@ -60,10 +62,15 @@ def opinions_of(values: Sequence, name: str = "opinion") -> np.ndarray:
 
 
 def known_only(network: Network, name: str, labels: Sequence[str] = ()) -> tuple[Network, int]:
-    """The network among those whose attribute is known (and, if given, one of ``labels``), and how many were left out."""
+    """The network among those whose attribute is known (and, if given, one of ``labels``), and how many
+    were left out.
+    """
     values = network.attribute(name)
     keep = [
-        v is not None and v != "" and not (isinstance(v, float) and math.isnan(v)) and (not labels or str(v) in labels)
+        v is not None
+        and v != ""
+        and not (isinstance(v, float) and math.isnan(v))
+        and (not labels or str(v) in labels)
         for v in values
     ]
     chosen = np.flatnonzero(keep)
@@ -73,7 +80,8 @@ def known_only(network: Network, name: str, labels: Sequence[str] = ()) -> tuple
 
 
 def starting_opinions(start: str, n: int, *, seed: int, dims: int = 1) -> np.ndarray:
-    """Opinions to begin with: uniform on [-1, 1], Gaussian of variance 1/3, or two camps at -1 and +1 (sd 0.1).
+    """Opinions to begin with: uniform on [-1, 1], Gaussian of variance 1/3, or two camps at -1 and +1 (sd
+    0.1).
 
     Examples
     --------
@@ -93,7 +101,9 @@ def starting_opinions(start: str, n: int, *, seed: int, dims: int = 1) -> np.nda
 
 
 def parse_anchors(text: str | None, network: Network | None) -> dict[int, float]:
-    """'name=1,other=-1' -> node index to opinion; names are node names, or numbers 0.. on the complete graph."""
+    """'name=1,other=-1' -> node index to opinion; names are node names, or numbers 0.. on the complete
+    graph.
+    """
     anchors: dict[int, float] = {}
     place = {} if network is None else {name: k for k, name in enumerate(network.labels)}
     for part in filter(None, (p.strip() for p in (text or "").split(","))):
@@ -109,3 +119,37 @@ def parse_anchors(text: str | None, network: Network | None) -> dict[int, float]
             raise InputError(f"anchor '{part}'", remedy="name=opinion with a finite opinion")
         anchors[node] = where
     return anchors
+
+
+def load_network(path, listens: str | None, weights: bool, nodes) -> Network | None:
+    """The network of a file with its table of nodes; None where no file is named (the complete graph)."""
+    if path is None:
+        if nodes is not None or listens is not None:
+            raise InputError("--nodes and --listens need a network", remedy="name its file first")
+        return None
+    net = read_graph(path, listens=listens, weight="weight" if weights else None)
+    return net if nodes is None else with_nodes(net, nodes)
+
+
+def load_start(start: str, net: Network | None, n: int, seed: int) -> tuple[np.ndarray, list[str]]:
+    """Opinions to begin with, drawn or taken from a node attribute, and what is to be noted."""
+    if start in STARTS or net is None:
+        return starting_opinions(start, net.size if net is not None else n, seed=seed), []
+    return opinions_of(net.attribute(start), start), [f"first opinions from the node attribute '{start}'"]
+
+
+def temperatures(text: str) -> list[float]:
+    """'0.01,0.02' or 'low:high:count' (geometric) -> numbers.
+
+    Examples
+    --------
+    >>> temperatures("0.01:1:3")
+    [0.01, 0.1, 1.0]
+    """
+    try:
+        if ":" in text:
+            low, high, count = text.split(":")
+            return np.geomspace(float(low), float(high), int(count)).round(12).tolist()
+        return [float(t) for t in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"--taus '{text}'", remedy="0.01,0.02,0.05 or low:high:count, above 0") from error
