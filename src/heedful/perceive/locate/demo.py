@@ -51,9 +51,10 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
         "Absolute integrated gradients and occlusion take 24 and "
         f"{table.loc['occlusion', 'passes']} passes an image, the reading takes one.",
     ]
-    if "pointing_wrong" in facts:
+    wrong = facts["n"] - facts["n_right"]
+    if wrong >= 5 and "pointing_wrong" in facts:
         notes.append(
-            f"On scenes classified wrongly the map still points at the landmark in "
+            f"On the {wrong} scenes classified wrongly the map points at the landmark in "
             f"{facts['pointing_wrong']:.0%}: a wrong answer's map is no evidence."
         )
     plain_table = None
