@@ -7,9 +7,8 @@ _HOMES = {
     "Histories": "tokens",
     "histories": "tokens",
     "generated": "synthetic",
-    "demo": "demo",
 }
-__all__ = ["Histories", "History", "demo", "generated", "histories"]
+__all__ = ["Histories", "History", "generated", "histories"]
 
 
 def __getattr__(name: str):

@@ -13,9 +13,8 @@ _HOMES = {
     "planted": "synthetic",
     "Planted": "synthetic",
     "PlainAttention": "plain",
-    "demo": "demo",
 }
-__all__ = ["LagScan", "Panel", "PlainAttention", "Planted", "demo", "panel", "planted"]
+__all__ = ["LagScan", "Panel", "PlainAttention", "Planted", "panel", "planted"]
 
 
 def __getattr__(name: str):
