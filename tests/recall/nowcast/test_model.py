@@ -167,6 +167,9 @@ def test_what_is_wrong_is_said(panel):
         Nowcast().fit(replace(panel, values=bad))
     with pytest.raises(InputError, match="'CLAIMSx' never changes"):
         Nowcast().fit(replace(panel, values=panel.values.assign(CLAIMSx=2.0)))
+    known = NBER.truth(panel.values.index)
+    with pytest.raises(InputError, match="'USREC' is the recession indicator itself"):
+        Nowcast(indicators=["USREC"]).fit(replace(panel, values=panel.values.assign(USREC=known)))
     with pytest.raises(InputError, match="method 'magic'"):
         Nowcast(method="magic").fit(panel)
     with pytest.raises(InputError, match="y has shape"):

@@ -139,6 +139,7 @@ class Nowcast(Estimator):
             raise InputError(f"y has shape {y.shape}, the panel has {len(panel.values)} rows")
         chosen, self.notes_ = choose(panel, self.indicators, self.delays)
         raw = series(panel, chosen)
+        _refuse_label(raw, y, chosen, panel)
         self.months_ = panel.months
         self.columns_ = [indicator.key for indicator in chosen]
         self.centre_, self.spread_, self.begun_ = scale_of(raw, 24 // panel.months)
@@ -262,3 +263,12 @@ class Nowcast(Estimator):
         total = weight.sum(-1, keepdims=True)
         weight /= np.where(total > 0, total, 1.0)
         return (weight * self._values(z)).sum(-1), weight
+
+
+def _refuse_label(raw: np.ndarray, y: np.ndarray, chosen, panel: Panel) -> None:
+    """An indicator of 0 and 1 that is the label itself would be found out only by its perfect score."""
+    for x, one in zip(raw.T, chosen, strict=True):
+        both = ~np.isnan(x) & ~np.isnan(y)
+        if both.any() and np.isin(x[both], (0, 1)).all() and np.ptp(y[both]) and (x == y)[both].mean() > 0.97:
+            raise InputError(f"'{one.key}' is the recession indicator itself, which was not known at the time",
+                             path=panel.source or None, remedy="leave the column out")
