@@ -15,11 +15,11 @@ from heedful.writing import write_atomic
 from .page import page_dict
 from .source import module, style
 
-# The three lines that stand in for a notebook's model.
-_HOST = (
-    'const page=JSON.parse(document.getElementById("page").textContent);'
-    'view.render({model:{get:(name)=>name==="page"?page:undefined,on(){}},el:document.getElementById("view")});'
-)
+# What stands in for a notebook's model.
+_HOST = """
+const page = JSON.parse(document.getElementById('page').textContent);
+render({ model: { get: () => page }, el: document.getElementById('view') });
+"""
 
 
 def write_report(path: str | Path, stories: Any, *, title: str | None = None) -> Path:
@@ -63,7 +63,7 @@ def report_html(page: dict[str, Any]) -> str:
     everything but our own script and style, named by their hash.
     """
     kinds = frozenset(picture["kind"] for story in page["stories"] for picture in story["pictures"])
-    script = f"{module(kinds)}\n{_HOST}"
+    script = module(kinds, _HOST)
     policy = "; ".join(
         [
             "default-src 'none'",

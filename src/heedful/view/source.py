@@ -26,13 +26,15 @@ OF_KIND = {
 
 
 @cache
-def module(kinds: frozenset[str] = frozenset(OF_KIND)) -> str:
+def module(kinds: frozenset[str] = frozenset(OF_KIND), host: str = "") -> str:
     """Return the ES module that obeys anywidget's ``export default { render({ model, el }) }``.
 
     Parameters
     ----------
     kinds : frozenset of str
         The kinds of picture that the page holds; a page carries the code for these and no more.
+    host : str
+        Code at the module's end that calls ``render``, where the page is its own host.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def module(kinds: frozenset[str] = frozenset(OF_KIND)) -> str:
 
     Examples
     --------
-    >>> module().endswith("export default view;")
+    >>> "export default" in module()
     True
     >>> len(module(frozenset({"bars"}))) < len(module())
     True
@@ -52,9 +54,8 @@ def module(kinds: frozenset[str] = frozenset(OF_KIND)) -> str:
         *ALWAYS_LAST,
     ]
     folder = files("heedful.view") / "js"
-    return squeeze_script(
-        "\n".join((folder / f"{part}.js").read_text(encoding="utf-8") for part in dict.fromkeys(parts))
-    )
+    sources = [(folder / f"{part}.js").read_text(encoding="utf-8") for part in dict.fromkeys(parts)]
+    return squeeze_script("\n".join([*sources, host]))
 
 
 @cache
