@@ -270,5 +270,5 @@ def _refuse_label(raw: np.ndarray, y: np.ndarray, chosen, panel: Panel) -> None:
     for x, one in zip(raw.T, chosen, strict=True):
         both = ~np.isnan(x) & ~np.isnan(y)
         if both.any() and np.isin(x[both], (0, 1)).all() and np.ptp(y[both]) and (x == y)[both].mean() > 0.97:
-            raise InputError(f"'{one.key}' is the recession indicator itself, which was not known at the time",
+            raise InputError(f"'{one.key}' is the recession indicator itself, which came later",
                              path=panel.source or None, remedy="leave the column out")
