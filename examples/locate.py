@@ -12,7 +12,7 @@ options = {"size": 32, "radius": (4.5, 6.5), "kinds": ("ring", "cross")}
 train = make_scenes(1000, negatives=0.2, seed=0, **options)
 test = make_scenes(100, split="test", seed=0, **options)
 
-model = PatchClassifier(channels=(8, 16, 32, 32, 32), iterations=300, lr=4e-3, taught=100)
+model = PatchClassifier(channels=(8, 16, 32, 32, 32), iterations=300, polish=0, lr=4e-3, taught=100)
 model.fit(train.images, train.labels)
 print(f"accuracy on {len(test)} held-out scenes: {model.score(test.images, test.labels):.2f}")
 

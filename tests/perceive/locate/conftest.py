@@ -15,9 +15,9 @@ def test_scenes():
 @pytest.fixture(scope="session")
 def model():
     train = make_scenes(500, negatives=0.2, seed=1, **SMALL)
-    return PatchClassifier(channels=(8, 12, 24, 24, 24), iterations=260, taught=60, lr=5e-3, seed=0).fit(
-        train.images, train.labels
-    )
+    return PatchClassifier(
+        channels=(8, 12, 24, 24, 24), iterations=260, polish=0, taught=60, lr=5e-3, seed=0
+    ).fit(train.images, train.labels)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from heedful.perceive.locate.retrieval import mean_average_precision
 from heedful.perceive.locate.tokens import truth_patches
 from heedful.trust import examine
 
-TINY = {"channels": (4, 4, 8, 8, 8), "iterations": 3, "taught": 16}
+TINY = {"channels": (4, 4, 8, 8, 8), "iterations": 3, "polish": 0, "taught": 16}
 
 
 def test_it_learns_and_points_at_what_was_planted(model, test_scenes):

@@ -41,7 +41,9 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
     train = make_scenes(1200 if quick else 8000, negatives=0.22, seed=seed, **size)
     test = make_scenes(120 if quick else 400, split="test", seed=seed, **size)
     settings = (
-        {"channels": (8, 16, 32, 32, 32), "iterations": 350, "lr": 4e-3, "taught": 120} if quick else {}
+        {"channels": (8, 16, 32, 32, 32), "iterations": 350, "polish": 0, "lr": 4e-3, "taught": 120}
+        if quick
+        else {}
     )
     model = PatchClassifier(seed=seed, **settings).fit(train.images, train.labels)
     table, facts = assess(model, test, seed=seed, rounds=199)

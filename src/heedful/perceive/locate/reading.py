@@ -160,7 +160,7 @@ def locate(
     --------
     >>> from heedful.perceive.locate import PatchClassifier, locate, make_scenes
     >>> scenes = make_scenes(64, kinds=("ring", "cross"), seed=0)
-    >>> model = PatchClassifier(iterations=3, taught=8, channels=(4, 4, 8, 8, 8))
+    >>> model = PatchClassifier(iterations=3, polish=0, taught=8, channels=(4, 4, 8, 8, 8))
     >>> model = model.fit(scenes.images, scenes.labels)
     >>> found = locate(scenes.images[:2], "ring", model=model)
     >>> found.maps().shape, sorted(found.table(1).columns)[:3]

@@ -122,7 +122,7 @@ def find(
     --------
     >>> from heedful.perceive.locate import PatchClassifier, find, make_scenes
     >>> scenes = make_scenes(64, kinds=("ring", "cross"), seed=0)
-    >>> model = PatchClassifier(iterations=3, taught=8, channels=(4, 4, 8, 8, 8))
+    >>> model = PatchClassifier(iterations=3, polish=0, taught=8, channels=(4, 4, 8, 8, 8))
     >>> model = model.fit(scenes.images, scenes.labels)
     >>> find(scenes.images[0], scenes.images[1:9], model=model).table(2)["rank"].tolist()
     [1, 2]
