@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.lapack import dposv
 
 from .tokens import Bank, Geometry, Tiles, bank_of, tiles_of
 
@@ -192,15 +192,21 @@ def _kriging(seen, geometry):
     h = np.sqrt(3.0) * np.hypot(y[:, None] - y, x[:, None] - x) / RANGE
     covariance = (1.0 + h) * np.exp(-h)
     inner = ((y >= reach) & (y < side - reach) & (x >= reach) & (x < side - reach)).nonzero()[0]
-    L = np.empty((len(seen), len(inner), side * side))
+    L = np.zeros((len(seen), len(inner), side * side))
+    solved: dict[bytes, int] = {}  # tiles of one hole often see the same pattern
     for t in range(len(seen)):
+        pattern = have[t].tobytes()
+        if pattern in solved:
+            L[t] = L[solved[pattern]]
+            continue
+        solved[pattern] = t
         at = np.flatnonzero(have[t] > 0)
-        A = covariance[np.ix_(at, at)]
-        A[np.diag_indices(len(at))] += np.where(have[t, at] >= 1, NUGGET, FILLED_NUGGET)
-        L[t] = 0.0
         if len(at):
-            solve = cho_factor(A, lower=True, overwrite_a=True, check_finite=False)
-            L[t][:, at] = cho_solve(solve, covariance[np.ix_(at, inner)], check_finite=False).T
+            A = covariance[at[:, None], at]
+            A.ravel()[:: len(at) + 1] += np.where(have[t, at] >= 1, NUGGET, FILLED_NUGGET)
+            _, weights, failed = dposv(A, covariance[at[:, None], inner], lower=1, overwrite_a=1)
+            assert failed == 0, "a Matern covariance with a nugget is positive definite"
+            L[t][:, at] = weights.T
     return L
 
 
