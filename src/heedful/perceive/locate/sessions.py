@@ -36,7 +36,13 @@ def train_story(
     pixels, labels, paths, notes = read_classes(images, patch)
     held = stratified(labels, held_out, seed)
     classifier = PatchClassifier(
-        method=method, patch=patch, negative=negative, views=views, iterations=iterations, seed=seed
+        method=method,
+        patch=patch,
+        negative=negative,
+        views=views,
+        iterations=iterations,
+        polish=round(0.4 * iterations),
+        seed=seed,
     ).fit(pixels[~held], labels[~held])
     written = classifier.save(model)
     test = held & (labels != negative)
