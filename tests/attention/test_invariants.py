@@ -167,6 +167,34 @@ def test_compiled_engine_and_its_gradients(kind, size):
         assert gap <= max(6 * base[name], 2e-6), name
 
 
+@pytest.mark.parametrize("kind", ["window", "nearest", "within", "graph", "segments"])
+@pytest.mark.parametrize("other", ["none", "gate", "decay", "bias"])
+def test_compiled_edges_and_their_gradients(kind, other):
+    pytest.importorskip("numba", reason="the compiled pass needs numba")
+    rng = np.random.default_rng(31)
+    prior, _ = make_priors(kind, 60, 70, rng)
+    more, _ = make_priors(other, 60, 70, rng)
+    q, k, v = (torch.tensor(rng.normal(size=(3, n, 5))).float().requires_grad_() for n in (60, 70, 70))
+    gate = torch.tensor(rng.normal(size=(3, 70))).float().requires_grad_()
+
+    def run(engine, dtype):
+        w = Weights(q.to(dtype), k.to(dtype), [*prior, *more, priors.Gate(gate.to(dtype))], engine=engine)
+        out, r = w.read(v.to(dtype), [reads.Entropy(), reads.LogPartition()])
+        lse = torch.where(r.empty, 0.0, r.log_partition)
+        loss = (out**2).sum() + (r.entropy**2).sum() + (lse**2).sum()
+        return out, r.entropy, *torch.autograd.grad(loss, (q, k, v, gate))
+
+    runs = run("edges", torch.float32), run("dense", torch.float32), run("dense", torch.float64)
+    for mine, plain, want in zip(*runs, strict=True):
+        assert error(mine, want) <= max(4 * error(plain, want), 2e-6)
+    with torch.no_grad():
+        w = Weights(q, k, [*prior, *more])
+        wanted = [reads.Entropy(), reads.Columns(), reads.TopK(4), reads.Mass(rng.integers(0, 3, 70))]
+        found, base = check_engine(w, "edges", v, wanted), check_engine(w, "dense", v, wanted)
+    for name, gap in found.items():
+        assert gap <= max(4 * base[name], 2e-6), name
+
+
 @pytest.mark.parametrize("shape", [(50, 32, 32), (3, 128, 128), (7, 5, 200), (2, 1, 1), (4, 300, 17)])
 def test_compiled_engine_on_many_small_problems(shape):
     pytest.importorskip("numba", reason="the compiled pass needs numba")

@@ -175,8 +175,9 @@ class Weights:
 
     def _absent(self, x: Tensor, name: str, problem: Problem) -> Tensor:
         """Non-finite values are an error where their key can be seen, and 0 where it cannot."""
-        bad = ~torch.isfinite(x.detach()).all(-1)
-        return x if not bool(bad.any()) else _without_rows(x, bad, reachable(problem), name)
+        if _all_finite(x):
+            return x
+        return _without_rows(x, ~torch.isfinite(x.detach()).all(-1), reachable(problem), name)
 
     # -- products -------------------------------------------------------------------------------
 
@@ -432,7 +433,7 @@ class Adjoint:
         w = self._weights
         as_numpy = w._as_numpy and is_numpy(y)
         y, vector = w._values(y, "y", rows=w.shape[-2])
-        if not bool(torch.isfinite(y.detach()).all()):
+        if not _all_finite(y):
             raise InputError("y holds NaN or infinite values")
         problem = w._problem()
         if y.dtype == torch.float64:
@@ -461,13 +462,18 @@ def _head_groups(q: Tensor, k: Tensor) -> int:
     return q.shape[-3] // k.shape[-3]
 
 
+def _all_finite(x: Tensor) -> bool:
+    """True where every number is finite: told by their sum, unless that overflows."""
+    x = x.detach()
+    return bool(torch.isfinite(x.sum())) or bool(torch.isfinite(x).all())
+
+
 def _finite(problem: Problem) -> Problem:
     """Non-finite rows are an error where they can be seen, and absent where they cannot."""
-    bad_q = ~torch.isfinite(problem.q.detach()).all(-1)
-    bad_k = ~torch.isfinite(problem.k.detach()).all(-1)
-    if not (bool(bad_q.any()) or bool(bad_k.any())):
-        return problem
     q, k = problem.q, problem.k
+    if _all_finite(q) and _all_finite(k):
+        return problem
+    bad_q, bad_k = (~torch.isfinite(x.detach()).all(-1) for x in (q, k))
     clean = Problem(
         torch.where(bad_q[..., None], 0.0, q), torch.where(bad_k[..., None], 0.0, k), problem.priors
     )

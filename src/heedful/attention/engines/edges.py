@@ -12,6 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from ..ask import Ask, Found
 from ..prior import Prior, Support
 from ..problem import Problem, pad_last
+from . import lists
 from .tiled import _asks_grad, _join, _sliced_ask, bin_of
 
 PRODUCTS = 2**22  # numbers that a gathered block may hold
@@ -19,6 +20,8 @@ PRODUCTS = 2**22  # numbers that a gathered block may hold
 
 def solve(problem: Problem, ask: Ask, owner: Prior, support: Support) -> Found:
     """All that was asked, over the listed pairs; ``owner`` is the prior whose pairs they are."""
+    if lists.fits(problem, ask, support):
+        return lists.solve(problem, ask, owner, support)
     wide = [d for d, n in enumerate(support.lead) if n > 1]
     if wide:
         found = _per_lead(problem, ask, owner, support)
