@@ -52,6 +52,8 @@ def network(p: Any, sheet: Sheet) -> None:
         colours = [(*_rgb(ink), min(1.0, base + 0.5 * v)) for ink, v in zip(inks, share, strict=True)]
         ax.add_collection(LineCollection(ends, colors=colours, linewidths=0.4 + 1.1 * share, zorder=1))
     edge = {"lw": 0.5, "ec": sheet["paper"], "zorder": 2, "s": size}
+    names = list(dict.fromkeys(p.groups or ()))
+    rims = [sheet.series(names.index(group)) for group in p.groups or ()]
     if p.values is not None:
         low, high = float(np.nanmin(p.values)), float(np.nanmax(p.values))
         sides, top = low < 0 < high, max(abs(low), abs(high))
@@ -66,11 +68,19 @@ def network(p: Any, sheet: Sheet) -> None:
             cmap=colours,
             vmin=limits[0],
             vmax=limits[1],
-            **{**edge, "ec": sheet["quiet"]},
+            **{
+                **edge,
+                "ec": sheet["quiet"] if p.groups is None else rims,
+                "lw": 0.8 if p.groups is None else 1.2,
+            },
         )
         sheet.colourbar(shown, ax, p.unit)
+        if p.groups is not None:  # the fill tells the value, the rim the group
+            for k, group in enumerate(names):
+                ax.scatter([], [], fc="none", ec=sheet.series(k), label=plain(group, 30))
+            _legend(ax)
     elif p.groups is not None:
-        for k, group in enumerate(dict.fromkeys(p.groups)):
+        for k, group in enumerate(names):
             member = np.array([g == group for g in p.groups])
             ax.scatter(
                 p.x[member],
@@ -101,7 +111,7 @@ def _legend(ax: Any) -> None:
     """Name the groups above the axes, each in its colour."""
     legend = ax.legend(
         loc="lower left",
-        bbox_to_anchor=(0, 1),
+        bbox_to_anchor=(0.06, 1),
         ncols=4,
         frameon=False,
         fontsize=7.5,

@@ -50,7 +50,7 @@ kinds.bars = (p, ctx) => {
       beside = weights && !lay.narrow ? 110 : 0;
     const [a, b] = extent(values, low, high),
       from = Math.min(0, a),
-      left = lay.left + (from < 0 && !lay.narrow ? 52 : 0),
+      left = lay.left + (from < 0 && !lay.narrow ? 64 : 0),
       right = width - beside - 74;
     const x = scale(from, Math.max(0, b), left, right),
       zero = x(0),

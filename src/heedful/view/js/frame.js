@@ -164,12 +164,14 @@ function picture(p, theme) {
           input: (event) => act(Number(event.target.value), event.target),
         }),
       ),
-    legend: (names, glyph = () => '● ') =>
+    legend: (names, glyph) =>
       names.length > 1 && names.length < 13
         ? h(
             'div',
             { class: 'legend' },
-            names.map((text, i) => h('span', { style: { color: ctx.series(i) } }, glyph(i), name(text, 40))),
+            names.map((text, i) =>
+              h('span', { style: { color: ctx.series(i) } }, glyph ? glyph(i) : '● ', name(text, 40)),
+            ),
           )
         : null,
   };

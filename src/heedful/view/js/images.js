@@ -66,7 +66,7 @@ function viewport(ctx, w, H0, about, paintOn) {
     svg.replaceChildren(...[paintOn(pen, k)].flat(9).filter(Boolean));
   };
   view.draw = (width) => {
-    view.width = Math.round(Math.min(width, 620, (620 * w) / H0));
+    view.width = Math.round(Math.min(width, 620, Math.max(300, 12 * w), (620 * w) / H0));
     view.height = Math.round((view.width * H0) / w);
     const style = { width: `${view.width}px`, height: `${view.height}px` };
     canvas = h('canvas', { style });

@@ -118,6 +118,8 @@ kinds.network = (p, ctx) => {
           r: radius(a),
           fill: fill(a),
           class: values ? 'dot edged' : 'dot',
+          // with values for the fill, the groups are told by the rim
+          style: values && groups.length ? { stroke: ctx.series(groups.indexOf(p.groups[a])) } : {},
         },
         tip(about(a).filter(Boolean).join(' · ')),
       ),
@@ -199,7 +201,11 @@ kinds.network = (p, ctx) => {
       }
     });
     onArrows(svg, (dx, dy) => n && choose(((chosen ?? -(dx + dy)) + dx + dy + n) % n));
-    ctx.put(ctx.legend(groups), values && colourKey(ctx, key, low, high, p.unit), svg);
+    ctx.put(
+      ctx.legend(groups, values && (() => '○ ')),
+      values && colourKey(ctx, key, low, high, p.unit),
+      svg,
+    );
     if (chosen !== null) choose(chosen);
     else ctx.say(M && 'click a point, or press an arrow key, to see its relations');
   }
