@@ -1,7 +1,9 @@
 """The core: attention weights as a lazy linear operator, its priors, its reads."""
 
 from . import reads
+from .adjoint import Adjoint
 from .attend import Attention, Stack, attend
+from .neighbours import Nearest, Within
 from .prior import Prior, Support
 from .priors import Bias, Decay, Gate, Gaussian, Mask, Relative
 from .reads import (
@@ -20,9 +22,9 @@ from .reads import (
     TopK,
 )
 from .state import State
-from .supports import Causal, Graph, Nearest, Segments, Window, Within
+from .supports import Causal, Graph, Segments, Window
 from .temperature import ScoreVariance, TargetKeys, kkt_residual, score_variance
-from .weights import Adjoint, Weights
+from .weights import Weights
 
 __all__ = [
     "Adjoint",

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..errors import HeedfulError, InputError, ShapeError
 from . import reads
+from .adjoint import Adjoint, linear_operator
 from .arrays import floats, give, indices, is_numpy, lead_shape
 from .ask import Ask
 from .looking import compose, look, reachable, run
@@ -19,6 +20,7 @@ from .plan import ENGINES, Plan, choose
 from .prior import Prior
 from .priors import Mask
 from .problem import Problem
+from .soundness import all_finite, finite, head_groups, version, without_rows
 from .temperature import TargetKeys, as_temperature, solve_temperature
 
 
@@ -90,7 +92,7 @@ class Weights:
         self._as_numpy = is_numpy(q, k)
         q, k = floats(q, "q"), floats(k, "k")
         k = k.to(q.device)
-        self._versions = [(name, t, _version(t)) for name, t in (("q", q), ("k", k))]
+        self._versions = [(name, t, version(t)) for name, t in (("q", q), ("k", k))]
         if q.ndim < 2 or k.ndim < 2:
             raise ShapeError(f"q is {tuple(q.shape)}, k is {tuple(k.shape)}; (..., N, D) each was expected")
         if q.shape[-1] != k.shape[-1]:
@@ -99,7 +101,7 @@ class Weights:
                 f"(q {tuple(q.shape)}, k {tuple(k.shape)})",
                 remedy="project one of them",
             )
-        self._groups = _head_groups(q, k) if gqa else 1
+        self._groups = head_groups(q, k) if gqa else 1
         if self._groups > 1:
             k = k.repeat_interleave(self._groups, -3)
         self.priors = (priors,) if isinstance(priors, Prior) else tuple(priors)
@@ -142,18 +144,18 @@ class Weights:
 
     def _problem(self) -> Problem:
         """The problem as engines take it, checked; remembered unless something in it is being learned."""
-        for name, t, version in self._versions:
-            if _version(t) != version:
+        for name, t, noted in self._versions:
+            if version(t) != noted:
                 raise HeedfulError(
                     f"{name} was changed in place after these Weights were made; make new Weights"
                 )
         if "problem" in self._memo:
             return self._memo["problem"]
         if isinstance(self.temperature, TargetKeys):
-            raw = _finite(self._raw())
+            raw = finite(self._raw())
             problem = replace(raw, q=raw.q / solve_temperature(raw, self.temperature))
         else:
-            problem = _finite(self._raw(self.temperature))
+            problem = finite(self._raw(self.temperature))
         if not (problem.requires_grad and torch.is_grad_enabled()) and not self._as_numpy:
             self._memo["problem"] = problem
         return problem
@@ -175,9 +177,9 @@ class Weights:
 
     def _absent(self, x: Tensor, name: str, problem: Problem) -> Tensor:
         """Non-finite values are an error where their key can be seen, and 0 where it cannot."""
-        if _all_finite(x):
+        if all_finite(x):
             return x
-        return _without_rows(x, ~torch.isfinite(x.detach()).all(-1), reachable(problem), name)
+        return without_rows(x, ~torch.isfinite(x.detach()).all(-1), reachable(problem), name)
 
     # -- products -------------------------------------------------------------------------------
 
@@ -357,26 +359,7 @@ class Weights:
 
     def as_linear_operator(self) -> Any:
         """One matrix as a :class:`scipy.sparse.linalg.LinearOperator`, for eigs, svds and the like."""
-        from scipy.sparse.linalg import LinearOperator
-
-        if len(self.shape) > 2 and math.prod(self.shape[:-2]) != 1:
-            raise ShapeError(f"weights {self.shape} hold several matrices; take one of them first")
-        nq, nk = self.shape[-2:]
-        dtype = torch.empty(0, dtype=self._raw().q.dtype).numpy().dtype
-
-        def times(operator, n):
-            def apply(x):
-                with torch.no_grad():
-                    x = torch.as_tensor(x, dtype=self._raw().q.dtype, device=self.q.device)
-                    out = operator @ x.reshape(n, -1)
-                return torch.as_tensor(out).reshape(-1, x[0].numel() if x.ndim > 1 else 1).cpu().numpy()
-
-            return apply
-
-        forward, back = times(self, nk), times(self.T, nq)
-        return LinearOperator(
-            (nq, nk), dtype=dtype, matvec=forward, matmat=forward, rmatvec=back, rmatmat=back
-        )
+        return linear_operator(self)
 
     def _again(self, **changes: Any) -> Weights:
         made = object.__new__(Weights)
@@ -401,96 +384,5 @@ class Weights:
         return f"Weights({' x '.join(map(str, self.shape))}{', ' + names if names else ''})"
 
 
-class Adjoint:
-    """P.T of some :class:`Weights`, as an operator: ``W.T @ y``, ``.shape``, ``.T`` and nothing else.
-
-    (P.T y)_j = sum_i p_ij y_i. It is another forward pass with q and k exchanged and -lse as a gate.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from heedful import Weights
-    >>> W = Weights(np.zeros((3, 2)), np.zeros((2, 2)))
-    >>> (W.T @ np.ones(3)).round(6).tolist()
-    [1.5, 1.5]
-    """
-
-    __array_ufunc__ = None
-
-    def __init__(self, weights: Weights):
-        self._weights = weights
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        lead, (nq, nk) = self._weights.shape[:-2], self._weights.shape[-2:]
-        return (*lead, nk, nq)
-
-    @property
-    def T(self) -> Weights:
-        return self._weights
-
-    def __matmul__(self, y: Any) -> Any:
-        w = self._weights
-        as_numpy = w._as_numpy and is_numpy(y)
-        y, vector = w._values(y, "y", rows=w.shape[-2])
-        if not _all_finite(y):
-            raise InputError("y holds NaN or infinite values")
-        problem = w._problem()
-        if y.dtype == torch.float64:
-            problem = problem.to(torch.float64)
-        found = run(problem, Ask(adjoint=y), w.engine)
-        out = found.adjoint.to(y.dtype)
-        return give(out[..., 0] if vector else out, as_numpy)
-
-    def __repr__(self) -> str:
-        return f"{self._weights!r}.T"
-
-
 _Read = reads.Read
 _reads_record = reads.Reads
-
-
-def _version(t: Tensor) -> int:
-    return 0 if t.is_inference() else t._version
-
-
-def _head_groups(q: Tensor, k: Tensor) -> int:
-    if q.ndim < 3 or k.ndim < 3 or q.shape[-3] % k.shape[-3]:
-        raise ShapeError(
-            f"gqa=True: the heads of q ({tuple(q.shape)}) are no multiple of those of k ({tuple(k.shape)})"
-        )
-    return q.shape[-3] // k.shape[-3]
-
-
-def _all_finite(x: Tensor) -> bool:
-    """True where every number is finite: told by their sum, unless that overflows."""
-    x = x.detach()
-    return bool(torch.isfinite(x.sum())) or bool(torch.isfinite(x).all())
-
-
-def _finite(problem: Problem) -> Problem:
-    """Non-finite rows are an error where they can be seen, and absent where they cannot."""
-    q, k = problem.q, problem.k
-    if _all_finite(q) and _all_finite(k):
-        return problem
-    bad_q, bad_k = (~torch.isfinite(x.detach()).all(-1) for x in (q, k))
-    clean = Problem(
-        torch.where(bad_q[..., None], 0.0, q), torch.where(bad_k[..., None], 0.0, k), problem.priors
-    )
-    if bool(bad_k.any()):
-        _without_rows(k, bad_k, reachable(clean), "k")
-    if bool(bad_q.any()):
-        seen = torch.isfinite(run(clean.without_content(), Ask(), "tiled").lse)
-        _without_rows(q, bad_q, seen, "q")
-    return Problem(clean.q, clean.k, problem.priors, problem.sink)
-
-
-def _without_rows(x: Tensor, bad: Tensor, seen: Tensor, name: str) -> Tensor:
-    wrong = bad & seen
-    if bool(wrong.any()):
-        where = tuple(int(n) for n in wrong.nonzero()[0])
-        place = f"row {where[-1]}" + (f" of {where[:-1]}" if len(where) > 1 else "")
-        raise InputError(
-            f"{name} is not finite in {place}", remedy="mask that row for every query, or mend it"
-        )
-    return torch.where(bad[..., None], 0.0, x)
