@@ -1,8 +1,9 @@
-"""One view of pictures and stories: today a file that opens offline.
+"""One view of pictures and stories: a file that opens offline, or a notebook's cell.
 
 >>> from heedful.view import write_report
 """
 
 from .report import report_html, write_report
+from .widget import widget
 
-__all__ = ["report_html", "write_report"]
+__all__ = ["report_html", "widget", "write_report"]
