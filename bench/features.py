@@ -1,5 +1,4 @@
-"""Radiomics tables: the feature arbiter beside ridge, LASSO, random forest and LightGBM, on the same
-splits."""
+"""Radiomics tables: the feature arbiter beside ridge, LASSO, forest and LightGBM, on the same splits."""
 
 from __future__ import annotations
 
@@ -186,14 +185,19 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--only", nargs="*")
+    parser.add_argument("--parts", nargs="*")
     args = parser.parse_args()
-    if args.only:
-        for name in args.only:
-            score_table(name)
-        return
     from bench import _features_parts as parts
 
-    parts.page(args.write)
+    if not args.write:
+        for name in args.only if args.only is not None else ([] if args.parts else TABLES):
+            score_table(name)
+        for name in args.parts if args.parts is not None else ([] if args.only else parts.PARTS):
+            parts.cached(name, parts.PARTS[name])
+        return
+    from bench import _features_page
+
+    _features_page.page(args.write)
 
 
 if __name__ == "__main__":

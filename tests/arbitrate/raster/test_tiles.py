@@ -68,9 +68,11 @@ def test_verbs(arbiter, tmp_path):
     paths = write(tmp_path, landscape(96, seed=7))
     model = arbiter.save(tmp_path / "m.safetensors")
     named = [f"{k}={v}" for k, v in paths.items()]
-    story = predict(model, named, tmp_path / "o.tif", trust="none")
+    story = predict(model, named, tmp_path / "o.tif", trust="quick")
     assert story.outputs[0].exists()
     assert "Mean weights" in story.headline
+    assert [v.status in ("supported", "not supported") for v in story.verdicts] == [True] * 3
+    assert "interference" in story.verdicts[-1].sentence()
 
 
 def test_bad_source_text():
@@ -80,3 +82,36 @@ def test_bad_source_text():
     for text in (["optical"], ["=a.tif"], ["a=1.tif", "a=2.tif"]):
         with pytest.raises(InputError):
             _named(text)
+
+
+@pytest.mark.slow
+def test_fit_predict_stress_on_files(tmp_path):
+    from heedful.arbitrate.raster.command import fit, predict, stress
+    from heedful.errors import InputError
+
+    scene = landscape(128, seed=3)
+    paths = write(tmp_path, scene)
+    labels = tmp_path / "labels.tif"
+    with rasterio.open(
+        labels,
+        "w",
+        driver="GTiff",
+        height=128,
+        width=128,
+        count=1,
+        dtype="int16",
+        crs="EPSG:32633",
+        transform=rasterio.transform.from_origin(3e5, 5e6, 10, 10),
+    ) as f:
+        f.write(scene.labels)
+    named = [f"{k}={v}" for k, v in paths.items()]
+    model = tmp_path / "m.safetensors"
+    story = fit(named, labels, model, reference="sar", block=32, trees=8)
+    assert model.exists()
+    assert story.scores[0].ours > 0.6
+    assert predict(model, named, tmp_path / "o.tif", trust="none").outputs[0].exists()
+    table = stress(model, named, labels, draws=1).tables["stress"]
+    assert len(table) == 14
+    (other := tmp_path / "other").mkdir()
+    with pytest.raises(InputError, match="not on the grid"):
+        fit(named, write(other, landscape(64, seed=1))["sar"], model)

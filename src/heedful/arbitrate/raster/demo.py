@@ -33,7 +33,7 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
     """
     size, test = (160, 128) if quick else (320, 256)
     settings = (
-        {"trees": 16, "rows": 3000, "gate_rows": 8000, "folds": 2, "passes": 2, "light": True, "block": 40}
+        {"trees": 14, "rows": 3000, "gate_rows": 9000, "folds": 2, "passes": 3, "light": True, "block": 40}
         if quick
         else {"trees": 60, "rows": 8000, "light": True}
     )
