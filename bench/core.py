@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-import resource
 import subprocess
 import sys
 import time
@@ -53,8 +52,15 @@ def everything(n: int) -> list:
 
 
 def row(work: str, ours: float, theirs: float, floor: str, goal: str, note: str) -> dict:
-    return {"work": work, "ours / anchor": round(ours / theirs, 3), "floor": floor, "goal": goal, "ours ms": round(ours, 2),
-            "anchor ms": round(theirs, 2), "anchor": note}  # fmt: skip
+    return {
+        "work": work,
+        "ours / anchor": round(ours / theirs, 3),
+        "floor": floor,
+        "goal": goal,
+        "ours ms": round(ours, 2),
+        "anchor ms": round(theirs, 2),
+        "anchor": note,
+    }
 
 
 def forward_rows(wall: bool) -> list[dict]:
@@ -84,7 +90,7 @@ def forward_rows(wall: bool) -> list[dict]:
             t = alternate(
                 {
                     "sdpa": lambda q=q, k=k, v=v: F.scaled_dot_product_attention(q, k, v),
-                    "all": lambda q=q, k=k, v=v: Weights(q, k).read(v, wanted),
+                    "all": lambda q=q, k=k, v=v, wanted=wanted: Weights(q, k).read(v, wanted),
                 },
                 7,
                 wall,
@@ -134,8 +140,16 @@ def training_rows(wall: bool) -> list[dict]:
     took = alternate({"dense": dense, "ours": ours}, 5, wall)
     floor = ".3" if gemm.onednn() else ".5"
     goal = ".18" if gemm.onednn() else ".35"
-    return [row(f"forward + backward, learnable decay, N = {n}", took["ours"], took["dense"], floor, goal,
-                "dense torch, O(N^2) memory")]  # fmt: skip
+    return [
+        row(
+            f"forward + backward, learnable decay, N = {n}",
+            took["ours"],
+            took["dense"],
+            floor,
+            goal,
+            "dense torch, O(N^2) memory",
+        )
+    ]
 
 
 def edge_rows(wall: bool) -> list[dict]:
@@ -171,9 +185,17 @@ def edge_rows(wall: bool) -> list[dict]:
         ("forward + backward", both["ours"], both["gather"], "14", "25", "torch gather"),
         ("forward + backward", both["ours"], full_both["sdpa"], "50", "150", "SDPA, all pairs"),
     ):
-        rows.append({"work": f"edges, k = {near}, N = {n}, H = {heads}, d = {d}: {name}",
-                     "times faster": round(theirs / mine, 1), "floor": floor, "goal": goal, "ours ms": round(mine, 2),
-                     "anchor ms": round(theirs, 1), "anchor": anchor})  # fmt: skip
+        rows.append(
+            {
+                "work": f"edges, k = {near}, N = {n}, H = {heads}, d = {d}: {name}",
+                "times faster": round(theirs / mine, 1),
+                "floor": floor,
+                "goal": goal,
+                "ours ms": round(mine, 2),
+                "anchor ms": round(theirs, 1),
+                "anchor": anchor,
+            }
+        )
     return rows
 
 
@@ -182,7 +204,9 @@ import resource, sys, torch
 from heedful import Weights, reads
 n = int(sys.argv[1]); torch.set_num_threads(1)
 q, k, v = torch.randn(3, n, 64)
-wanted = lambda m: [reads.LogPartition(), reads.Entropy(), reads.Columns(), reads.Mass(torch.arange(m) % 16), reads.TopK(8)]
+def wanted(m):
+    groups = torch.arange(m) % 16
+    return [reads.LogPartition(), reads.Entropy(), reads.Columns(), reads.Mass(groups), reads.TopK(8)]
 with torch.no_grad():
     Weights(q[:512], k[:512]).read(v[:512], wanted(512))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -203,8 +227,16 @@ def memory_rows() -> list[dict]:
             int(x) * resource.getpagesize() // resource.getpagesize() for x in done.stdout.split()
         )
         share = growth * 1024 / (4 * n * n)
-        rows.append({"work": f"memory, everything read, N = {n}", "growth MB": round(growth / 1024, 1),
-                     "of the matrix": f"{share:.2%}", "process MB": round(peak / 1024), "floor": floor, "goal": goal})  # fmt: skip
+        rows.append(
+            {
+                "work": f"memory, everything read, N = {n}",
+                "growth MB": round(growth / 1024, 1),
+                "of the matrix": f"{share:.2%}",
+                "process MB": round(peak / 1024),
+                "floor": floor,
+                "goal": goal,
+            }
+        )
     return rows
 
 
@@ -214,8 +246,10 @@ def main() -> None:
     if not wall:
         torch.set_num_threads(1)
     threads = torch.get_num_threads()
-    print(f"threads {threads}; oneDNN's product {'is' if gemm.onednn() else 'is not'} faster than torch.mm here; "
-          f"compiled pass {'available' if compiled.available() else 'absent'}")  # fmt: skip
+    print(
+        f"threads {threads}; oneDNN's product {'is' if gemm.onednn() else 'is not'} faster than torch.mm here; "
+        f"compiled pass {'available' if compiled.available() else 'absent'}"
+    )
     sections = [
         ("Forward", forward_rows(wall)),
         ("Training", training_rows(wall)),
@@ -225,10 +259,16 @@ def main() -> None:
     for heading, rows in sections:
         print(f"\n### {heading}\n\n{table(rows)}")
     if "--write" in sys.argv:
-        sections.insert(0, ("Setting", f"D = {D}, float32, {threads} thread(s), ratios of "
-                            f"{'wall' if wall else 'CPU'} time. oneDNN's product is "
-                            f"{'faster' if gemm.onednn() else 'not faster'} than torch.mm on this machine. CUDA: not "
-                            "measured, no GPU was at hand."))  # fmt: skip
+        sections.insert(
+            0,
+            (
+                "Setting",
+                f"D = {D}, float32, {threads} thread(s), ratios of "
+                f"{'wall' if wall else 'CPU'} time. oneDNN's product is "
+                f"{'faster' if gemm.onednn() else 'not faster'} than torch.mm on this machine. CUDA: not "
+                "measured, no GPU was at hand.",
+            ),
+        )
         write("core", "Core: ours beside the alternatives", sections, ("torch", "numpy", "numba"))
 
 

@@ -28,7 +28,11 @@ def test_nothing_loads_code_from_data_or_touches_global_seeds(pattern):
     found = []
     for file in [*FILES, *SOURCE.rglob("*.js")]:
         for n, line in enumerate(file.read_text().splitlines(), 1):
-            if re.search(pattern, line) and ".eval()" not in line and not line.lstrip().startswith((">>>", "#")):
+            if (
+                re.search(pattern, line)
+                and ".eval()" not in line
+                and not line.lstrip().startswith((">>>", "#"))
+            ):
                 found.append(f"{file.relative_to(ROOT)}:{n}: {line.strip()}")
     assert not found
 
@@ -76,7 +80,11 @@ def test_public_names_resolve_and_stay_lazy():
 @pytest.mark.parametrize("arguments", [["tour", "--only", "nothing"], ["nowcast", "no-such-file.csv"]])
 def test_bad_input_is_one_line_and_exit_status_2(arguments, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "heedful.cli", *arguments], capture_output=True, text=True, cwd=tmp_path, check=False
+        [sys.executable, "-m", "heedful.cli", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
