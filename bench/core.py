@@ -223,9 +223,7 @@ def memory_rows() -> list[dict]:
         done = subprocess.run(
             [sys.executable, "-c", MEMORY, str(n)], capture_output=True, text=True, check=True
         )
-        growth, peak = (
-            int(x) * resource.getpagesize() // resource.getpagesize() for x in done.stdout.split()
-        )
+        growth, peak = (int(x) for x in done.stdout.split())  # KiB
         share = growth * 1024 / (4 * n * n)
         rows.append(
             {
@@ -247,7 +245,7 @@ def main() -> None:
         torch.set_num_threads(1)
     threads = torch.get_num_threads()
     print(
-        f"threads {threads}; oneDNN's product {'is' if gemm.onednn() else 'is not'} faster than torch.mm here; "
+        f"threads {threads}; oneDNN's product {'is' if gemm.onednn() else 'is not'} faster than torch.mm; "
         f"compiled pass {'available' if compiled.available() else 'absent'}"
     )
     sections = [

@@ -115,26 +115,26 @@ class Null:
             ]
         return out.reshape(-1)
 
-    def rewired(self, allowed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def rewired(self, allowed: np.ndarray, rng: np.random.Generator, rounds: int = 10) -> np.ndarray:
         """A random bipartite graph (items, Nk) with the row and column sums of ``allowed``.
 
-        By trades between pairs of rows (Strona et al. 2014, Nature Communications 5:4114), five for each row.
+        In each round all edges are paired at random and each pair (i, j), (k, l) becomes (i, l), (k, j) unless
+        one of these is there already (Maslov & Sneppen 2002, Science 296:910).
         """
-        rows = [np.flatnonzero(row) for row in allowed]
-        n = len(rows)
-        if n < 2:
-            return allowed.copy()
-        for _ in range(5 * n):
-            a, b = rng.choice(n, 2, replace=False)
-            common = np.intersect1d(rows[a], rows[b], assume_unique=True)
-            pool = np.setxor1d(rows[a], rows[b], assume_unique=True)
-            if not pool.size:
-                continue
-            rng.shuffle(pool)
-            keep = len(rows[a]) - len(common)
-            rows[a] = np.concatenate([common, pool[:keep]])
-            rows[b] = np.concatenate([common, pool[keep:]])
-        out = np.zeros_like(allowed)
-        for i, row in enumerate(rows):
-            out[i, row] = True
+        out = allowed.copy()
+        row, col = (x.copy() for x in np.nonzero(allowed))
+        half, width = len(row) // 2, allowed.shape[1]
+        for _ in range(rounds):
+            order = rng.permutation(len(row))
+            a, b = order[:half], order[half : 2 * half]
+            first, second = row[a] * width + col[b], row[b] * width + col[a]
+            both = np.concatenate([first, second])
+            _, back, count = np.unique(both, return_inverse=True, return_counts=True)
+            single = count[back] == 1
+            free = ~out.reshape(-1)[both] & single
+            swap = free[:half] & free[half:]
+            a, b = a[swap], b[swap]
+            out[row[a], col[a]] = out[row[b], col[b]] = False
+            col[a], col[b] = col[b], col[a]
+            out[row[a], col[a]] = out[row[b], col[b]] = True
         return out
