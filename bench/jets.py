@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -24,14 +25,14 @@ from . import _page
 from ._data import CACHE
 
 KEPT = CACHE / "jets"
-SEEDS = range(5)
-MOST_TEST = 8000  # of each class, where the network is slow
 
 
 def join(parts: list[tuple[JetSample, int]]) -> JetSample:
     """One sample of several, with these labels."""
-    field = {name: np.concatenate([getattr(s, name) for s, _ in parts])
-             for name in ("pt", "eta", "phi", "energy", "charge")}  # fmt: skip
+    field = {
+        name: np.concatenate([getattr(s, name) for s, _ in parts])
+        for name in ("pt", "eta", "phi", "energy", "charge")
+    }
     offsets = np.concatenate([[0], np.cumsum(np.concatenate([s.counts for s, _ in parts]))])
     label = np.concatenate([np.full(len(s), c) for s, c in parts])
     return JetSample(
@@ -47,8 +48,11 @@ def samples() -> tuple[JetSample, JetSample] | None:
         return None
     out = []
     for role in ("train", "test"):
-        files = [(path, label) for label, name in ((0, "qcd"), (1, "top"))
-                 for path in sorted(folder.glob(f"{name}_{role}*.npz"))]  # fmt: skip
+        files = [
+            (path, label)
+            for label, name in ((0, "qcd"), (1, "top"))
+            for path in sorted(folder.glob(f"{name}_{role}*.npz"))
+        ]
         out.append(join([(read_jets(path), label) for path, label in files]))
     return out[0], out[1]
 
@@ -88,8 +92,9 @@ class EdgeConv(torch.nn.Module):
                 width = outer
             self.steps.append(torch.nn.Sequential(*layers))
         self.skip = torch.nn.ModuleList([torch.nn.Linear(8, 32), torch.nn.Linear(32, 64)])
-        self.head = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Dropout(0.1),
-                                        torch.nn.Linear(64, 1))  # fmt: skip
+        self.head = torch.nn.Sequential(
+            torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Dropout(0.1), torch.nn.Linear(64, 1)
+        )
 
     def forward(self, x, p, f, offsets):
         counts = offsets.diff()
@@ -102,8 +107,9 @@ class EdgeConv(torch.nn.Module):
             gap.diagonal(dim1=1, dim2=2).fill_(1e9)
             k = min(self.k, h.shape[1] - 1)
             near, index = gap.topk(k, largest=False)
-            picked = torch.gather(h[:, None].expand(-1, h.shape[1], -1, -1), 2,
-                                  index[..., None].expand(-1, -1, -1, h.shape[-1]))  # fmt: skip
+            picked = torch.gather(
+                h[:, None].expand(-1, h.shape[1], -1, -1), 2, index[..., None].expand(-1, -1, -1, h.shape[-1])
+            )
             own = h[:, :, None].expand_as(picked)
             message = step(torch.cat([own, picked - own], -1)) * (near < 1e5)[..., None]
             h = torch.relu(skip(h) + message.mean(2)) * real[..., None]
@@ -111,7 +117,16 @@ class EdgeConv(torch.nn.Module):
         return self.head(h.sum(1) / counts.clamp_min(1)[:, None])[:, 0]
 
 
-class EdgeConvTagger(JetTagger):
+class Tagger(JetTagger):
+    """JetTagger that looks up substructure features computed before: they are the same for every training."""
+
+    known: ClassVar[dict[int, np.ndarray]] = {}
+
+    def _raw_features(self, X):
+        return self.known[id(X)] if self.n_features_ and id(X) in self.known else super()._raw_features(X)
+
+
+class EdgeConvTagger(Tagger):
     """`EdgeConv` trained exactly as our taggers are: same columns, optimiser, epochs, augmentation."""
 
     def _net(self, seed):
@@ -122,73 +137,79 @@ class EdgeConvTagger(JetTagger):
 
 
 def models(count: int) -> dict:
-    """Name -> (what trains it, seeds, on the full test set or not)."""
+    """Name -> (what trains it, settings, seeds, test jets of each class that it scores; None is all).
+
+    What is slow on two cores sees fewer seeds, or fewer test jets, and the table says so.
+    """
     few = count < 10_000
-    one = {"members": 1}
+    one = {"members": 1} if few else {"members": 1, "batch": 256, "epochs": 8, "rate": 4e-3}
     table = {
-        "ours: class query": (JetTagger, one, SEEDS, True),
-        "the same, uniform weights": (JetTagger, {**one, "uniform": True}, SEEDS if few else range(2), True),
-        "bagged BDT x 10": ("bag", {}, SEEDS, True),
-        "one BDT": ("tree", {}, SEEDS, True),
-        "MLP on features": ("mlp", {}, SEEDS, True),
+        "ours: class query": (Tagger, one, range(5), None),
+        "the same, uniform weights": (Tagger, {**one, "uniform": True}, range(3 if few else 1), None),
+        "bagged BDT x 10": ("bag", {}, range(5), None),
+        "one BDT": ("tree", {}, range(5), None),
+        "MLP on features": ("mlp", {}, range(5), None),
     }
     if few:
-        local = {"method": "particles", "members": 1, "layers": 2, "batch": 64}
-        seeds = range(2)
+        local = {"method": "particles", "members": 1, "layers": 2}
         table |= {
-            "constituents alone, nearest-16": (JetTagger, local, seeds, False),
-            "constituents alone, random-16": (JetTagger, {**local, "mask": "random"}, seeds, False),
-            "constituents alone, no local layers": (JetTagger, {**local, "layers": 0}, seeds, False),
-            "constituents alone, EdgeConv k=8": (EdgeConvTagger, {"method": "particles", "members": 1}, seeds, False),
-            "constituents alone, plain": (JetTagger, {"method": "plain", "members": 1}, range(1), False),
-        }  # fmt: skip
+            "constituents alone, nearest-16": (Tagger, local, range(1), 8000),
+            "constituents alone, random-16": (Tagger, {**local, "mask": "random"}, range(1), 2000),
+            "constituents alone, EdgeConv k=8": (EdgeConvTagger, {**local, "layers": 0}, range(2), 8000),
+        }
     return table
 
 
-def scored(count: int, only: str | None = None) -> tuple[dict, np.ndarray, np.ndarray] | None:
-    """Every model's scores of the test jets: {name: (seeds, n or fewer)}, labels, which jets the slow ones see."""
+def train(kind, settings, seed, count, pool, test, x_pool, x_test) -> np.ndarray:
+    """Scores of the test jets by one model from one seed."""
+    index = chosen(pool, count, seed)
+    if isinstance(kind, str):
+        model = {"bag": bagged_trees(10, seed), "tree": bagged_trees(1, seed), "mlp": perceptron(seed)}[kind]
+        return model.fit(x_pool[index], pool.label[index] == 1).predict_proba(x_test)[:, 1]
+    part = pool.take(index)
+    Tagger.known |= {id(part): x_pool[index], id(test): x_test}
+    return kind(seed=seed, **settings).fit(part).decision_function(test)
+
+
+def scored(count: int, only: str = "", seed: int | None = None, cached: bool = False):
+    """Every model's scores: {name: (seeds, n)}, NaN where a jet was not scored; and which are top jets.
+
+    With ``cached``, trainings that are not in the cache are left out, and said.
+    """
     both = samples()
     if both is None:
         return None
     pool, test = both
-    x_pool, x_test = kept(f"features-train-{len(pool)}", lambda: features(pool)), kept(
-        f"features-test-{len(test)}", lambda: features(test))  # fmt: skip
-    small = np.concatenate([np.flatnonzero(test.label == c)[:MOST_TEST] for c in (0, 1)])
+    x_pool = kept(f"features-train-{len(pool)}", lambda: features(pool))
+    x_test = kept(f"features-test-{len(test)}", lambda: features(test))
     out = {}
-    for name, (kind, settings, seeds, full) in models(count).items():
-        if only and only not in name:
-            continue
+    for name, (kind, settings, seeds, most) in models(count).items():
+        some = np.concatenate([np.flatnonzero(test.label == c)[:most] for c in (0, 1)])
         rows = []
-        for seed in seeds:
-
-            def make(kind=kind, settings=settings, seed=seed, full=full):
-                index = chosen(pool, count, seed)
-                start = time.process_time()
-                if isinstance(kind, str):
-                    y = pool.label[index] == 1
-                    model = {
-                        "bag": bagged_trees(10, seed),
-                        "tree": bagged_trees(1, seed),
-                        "mlp": perceptron(seed),
-                    }[kind]
-                    result = model.fit(x_pool[index], y).predict_proba(x_test)[:, 1]
-                else:
-                    tagger = kind(seed=seed, **settings).fit(pool.take(index))
-                    result = tagger.decision_function(test if full else test.take(small))
-                print(
-                    f"{name}, {count} jets, seed {seed}: {time.process_time() - start:.0f} CPU s", flush=True
-                )
-                return result
-
-            slug = "".join(c if c.isalnum() else "-" for c in name)
-            rows.append(kept(f"{slug}-{count}-{seed}-{len(test) if full else len(small)}", make))
-        out[name] = np.array(rows)
-    return out, test.label == 1, small
+        for s in seeds:
+            if only not in name or seed not in (None, s):
+                continue
+            slug = f"{''.join(c if c.isalnum() else '-' for c in name)}-{count}-{s}-{len(some)}"
+            if cached and not (KEPT / f"{slug}.npy").exists():
+                print(f"not trained here: {name}, {count} jets, seed {s}")
+                continue
+            start = time.process_time()
+            part, x_part = (test, x_test) if most is None else (test.take(some), x_test[some])
+            settled = (kind, settings, s, count, pool, part, x_pool, x_part)
+            row = np.full(len(test), np.nan)
+            row[some] = kept(slug, lambda settled=settled: train(*settled))
+            rows.append(row)
+            print(f"{name}, {count} jets, seed {s}: {time.process_time() - start:.0f} CPU s", flush=True)
+        if rows:
+            out[name] = np.array(rows)
+    return out, test.label == 1
 
 
 def gap(y: np.ndarray, a: np.ndarray, b: np.ndarray, draws: int = 300) -> tuple[float, float, float]:
-    """Mean over seeds of AUROC(a) - AUROC(b), 1e-4, with the 95 % interval over test jets and seeds together."""
+    """Mean over seeds of AUROC(a) - AUROC(b), 1e-4; its 95 % interval over test jets and seeds together."""
     n = min(len(a), len(b))
+    both = np.isfinite(a[0]) & np.isfinite(b[0])
+    y, a, b = y[both], a[:, both], b[:, both]
     rng = np.random.default_rng(0)
     got = np.empty(draws)
     for d in range(draws):
@@ -199,34 +220,44 @@ def gap(y: np.ndarray, a: np.ndarray, b: np.ndarray, draws: int = 300) -> tuple[
     return 1e4 * middle, *(1e4 * np.quantile(got, [0.025, 0.975]))
 
 
-def tag_rows(count: int) -> list[dict]:
+def tag_rows(count: int, cached: bool = False) -> list[dict]:
     """AUROC, rejection and differences at one training size."""
-    result = scored(count)
+    result = scored(count, cached=cached)
     if result is None:
         return []
-    table, y_all, small = result
-    table["ours: mean of the seeds"] = table["ours: class query"].mean(0, keepdims=True)
+    table, truth = result
+    if len(table.get("ours: class query", ())) > 1:
+        table["ours: mean of the seeds"] = table["ours: class query"].mean(0, keepdims=True)
     rows = []
-    bag, uniform = table["bagged BDT x 10"], table["the same, uniform weights"]
     for name, values in table.items():
-        y = y_all if values.shape[1] == len(y_all) else y_all[small]
-        each = [auroc(y, v) for v in values]
-        keep, passed = zip(*[rejection(y, v) for v in values], strict=True)
-        row = {"work": f"{count} training jets", "model": name, "seeds": len(values),
-               "AUROC": f"{np.mean(each):.4f} ({min(each):.4f} to {max(each):.4f})",
-               "rejection at 50 %": f"{np.median(keep):.0f} (on {int(np.median(passed))} jets)"}  # fmt: skip
-        pairs = []
+        seen = np.isfinite(values[0])
+        y, some = truth[seen], values[:, seen]
+        each = [auroc(y, v) for v in some]
+        keep, passed = zip(*[rejection(y, v) for v in some], strict=True)
         if name.startswith("ours"):
-            pairs = [("bagged BDT", bag), ("uniform weights", uniform), ("MLP", table["MLP on features"])]
+            others = ("bagged BDT x 10", "the same, uniform weights", "MLP on features")
         elif "nearest-16" in name:
-            pairs = [(k.split(", ")[1], table[k]) for k in table if k.startswith("constituents") and k != name
-                     and "plain" not in k]  # fmt: skip
-        said = []
-        for other, against in pairs:
-            d, low, high = gap(y, values, against)
-            said.append(f"{d:+.1f} [{low:+.1f}, {high:+.1f}] to {other}")
-        row["difference, 1e-4"] = "; ".join(said)
-        rows.append(row)
+            others = ("constituents alone, random-16", "constituents alone, EdgeConv k=8")
+        else:
+            others = ()
+        said = [
+            "{:+.1f} [{:+.1f}, {:+.1f}] to {}".format(
+                *gap(truth, values, table[other]), other.split(", ")[-1]
+            )
+            for other in others
+            if other in table
+        ]
+        rows.append(
+            {
+                "work": f"{count} training jets",
+                "model": name,
+                "seeds": len(values),
+                "test jets": len(y),
+                "AUROC": f"{np.mean(each):.4f} ({min(each):.4f} to {max(each):.4f})",
+                "rejection at 50 %": f"{np.median(keep):.0f} (on {int(np.median(passed))} jets)",
+                "difference, 1e-4": "; ".join(said),
+            }
+        )
     return rows
 
 
@@ -257,8 +288,14 @@ def cost_rows() -> list[dict]:
                 call()
                 spent[call].append(time.process_time() - start)
         a, b = np.median(spent[ours]), np.median(spent[theirs])
-        rows.append({"work": f"N = {n}, nearest 16, 4 heads, output and entropy", "ours": f"{1e3 * a:.1f} CPU ms",
-                     "theirs": f"SDPA, all pairs, output only: {1e3 * b:.1f} CPU ms", "ratio": f"{a / b:.2f}"})  # fmt: skip
+        rows.append(
+            {
+                "work": f"N = {n}, nearest 16, 4 heads, output and entropy",
+                "ours": f"{1e3 * a:.1f} CPU ms",
+                "theirs": f"SDPA, all pairs, output only: {1e3 * b:.1f} CPU ms",
+                "ratio": f"{a / b:.2f}",
+            }
+        )
     return rows
 
 
@@ -290,9 +327,15 @@ def cluster_rows() -> list[dict]:
     rng = np.random.default_rng(0)
     draws = rng.integers(0, len(got), (1000, len(got)))
     low, high = np.quantile((got - kts)[draws].mean(1), [0.025, 0.975])
-    return [{"work": f"ARI with the nearest parton, {len(got)} top jets, 48 constituents",
-             "ours": f"attention mean shift {got.mean():.3f}", "theirs": f"exclusive kT {kts.mean():.3f}",
-             "anchor": "exclusive kT .848", "note": f"difference {(got - kts).mean():+.3f} [{low:+.3f}, {high:+.3f}]"}]  # fmt: skip
+    return [
+        {
+            "work": f"ARI with the nearest parton, {len(got)} top jets, 48 constituents",
+            "ours": f"attention mean shift {got.mean():.3f}",
+            "theirs": f"exclusive kT {kts.mean():.3f}",
+            "anchor": "exclusive kT .848",
+            "note": f"difference {(got - kts).mean():+.3f} [{low:+.3f}, {high:+.3f}]",
+        }
+    ]
 
 
 def reading_rows() -> list[dict]:
@@ -303,14 +346,19 @@ def reading_rows() -> list[dict]:
     if both is None:
         return []
     pool, test = both
-    tagger = JetTagger(members=1).fit(pool.take(chosen(pool, 3400, 0)))
+    tagger = Tagger(members=1).fit(pool.take(chosen(pool, 3400, 0)))
     rows = []
     for label, name in ((1, "top"), (0, "QCD")):
         weight, on_features, hard = attention(tagger, test.take(np.flatnonzero(test.label == label)[:4000]))
         for row in subjet_mass(hard, weight, draws=300).itertuples():
-            rows.append({"work": f"{name}, {row.subjet}", "attention": f"{row.attention:.3f}",
-                         "equal weights": f"{row[3]:.3f}",
-                         "excess": f"{row.excess:+.3f} [{row.low:+.3f}, {row.high:+.3f}], p = {row.p:.3f}"})  # fmt: skip
+            rows.append(
+                {
+                    "work": f"{name}, {row.subjet}",
+                    "attention": f"{row.attention:.3f}",
+                    "equal weights": f"{row[3]:.3f}",
+                    "excess": f"{row.excess:+.3f} [{row.low:+.3f}, {row.high:+.3f}], p = {row.p:.3f}",
+                }
+            )
         rows.append(
             {"work": f"{name}, all features together", "attention": f"{on_features.sum(1).mean():.3f}"}
         )
@@ -325,12 +373,17 @@ def run(out=None) -> list[dict]:
 def main() -> None:
     torch.set_num_threads(1)
     words = [w for w in sys.argv[1:] if not w.startswith("--")]
-    if words:  # one part of the trainings: `python -m bench.jets 3400 ours`
-        scored(int(words[0]), " ".join(words[1:]) or None)
+    if words:  # one part of the trainings: `python -m bench.jets 3400 ours 2`, the last a seed
+        scored(int(words[0]), *words[1:2], *map(int, words[2:]))
         return
-    sections = [("3,400 training jets", tag_rows(3400)), ("20,000 training jets", tag_rows(20_000)),
-                ("Cost of locality", cost_rows()), ("Clusters of attention and truth partons", cluster_rows()),
-                ("What the query attends to", reading_rows())]  # fmt: skip
+    cached = "--cached" in sys.argv
+    sections = [
+        ("3,400 training jets", tag_rows(3400, cached)),
+        ("20,000 training jets", tag_rows(20_000, cached)),
+        ("Cost of locality", cost_rows()),
+        ("Clusters of attention and truth partons", cluster_rows()),
+        ("What the query attends to", reading_rows()),
+    ]
     for heading, rows in sections:
         print(f"\n{heading}\n{_page.table(rows)}" if rows else f"\n{heading}: skipped")
     if "--write" in sys.argv:

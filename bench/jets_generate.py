@@ -18,7 +18,8 @@ import numpy as np
 FILES = (
     ("qcd", 6000, 11101, "qcd_train0"), ("top", 6000, 11102, "top_train0"),
     ("qcd", 5000, 11103, "qcd_train1"), ("top", 5000, 11104, "top_train1"),
-    ("qcd", 10_000, 12101, "qcd_test0"), ("top", 8000, 12102, "top_test0"), ("qcd", 10_000, 13001, "qcd_test1"),
+    ("qcd", 10_000, 12101, "qcd_test0"), ("top", 8000, 12102, "top_test0"),
+    ("qcd", 10_000, 13001, "qcd_test1"),
 )  # fmt: skip
 LOW, HIGH, RADIUS, ETA, MOST = 500.0, 600.0, 0.8, 2.0, 128
 

@@ -54,7 +54,7 @@ np.save(sys.argv[2], s)
 
 
 def families():
-    """(name, codes, contacts with NaN where unknown, separations) of what is at hand."""
+    """(name, codes, contacts with NaN where unknown, separations, codes before gaps are cut) at hand."""
     for name, alignment, structure in (
         ("S1A", "residues_s1a", "residues_3tgi"),
         ("DHFR", "residues_dhfr", "residues_1rx2"),
@@ -62,7 +62,8 @@ def families():
         a, s = locate(alignment), locate(structure)
         if a and s:
             family = prepare(read_alignment(a), read_structure(s))
-            yield name, family.codes, (family.distances < 8.0).astype(float), (6, 24)
+            every = prepare(read_alignment(a), read_structure(s), row_gaps=1.0).codes  # what pydca is given
+            yield name, family.codes, (family.distances < 8.0).astype(float), (6, 24), every
     for name in ("PF00131", "PF02953"):
         a, d = locate(f"residues_{name.lower()}"), locate(f"residues_{name.lower()}_distances")
         if a and d:
@@ -72,7 +73,8 @@ def families():
             for row in table[table[:, -1] > 0]:
                 i, j = int(row[0]) - 1, int(row[1]) - 1
                 contacts[i, j] = contacts[j, i] = row[-1] < 8.0
-            yield name, alignment.thinned(1.0)[0].codes, contacts, (6,)
+            codes = alignment.thinned(1.0)[0].codes
+            yield name, codes, contacts, (6,), codes
 
 
 def plmdca(codes: np.ndarray) -> np.ndarray | None:
@@ -120,7 +122,7 @@ def against(ours: np.ndarray, theirs: np.ndarray, contacts: np.ndarray, separati
 def contact_rows() -> list[dict]:
     """One row per family, separation and method."""
     rows = []
-    for name, codes, contacts, separations in families():
+    for name, codes, contacts, separations, every in families():
         f = cp.frequencies(codes, cp.sequence_weights(codes))
         start = time.process_time()
         maps = {"ours": (model := SiteContacts().fit(codes)).scores_}
@@ -133,7 +135,7 @@ def contact_rows() -> list[dict]:
         maps["mean field, pc .7"] = cp.corrected(cp.mean_field(f, 0.7))
         other = time.process_time() - start
         maps["MI-APC"] = model.mutual_
-        if (peer := plmdca(codes)) is not None:
+        if (peer := plmdca(every)) is not None:
             maps["plmDCA (pydca, live)"] = peer
         else:
             print("skipped plmDCA: HEEDFUL_PYDCA names no python with pydca")

@@ -59,16 +59,17 @@ def test_weight_on_the_hardest_subjet_is_found(sample):
 
 def test_claimed_weights_are_the_taggers_own(tagger, sample):
     part = sample.take(np.flatnonzero(sample.counts >= 6)[:8])
-    w, width = by_subjet(tagger, part, 0)
-    rows = np.asarray(torch.as_tensor(w.rows([0])))[:, :, 0]
+    w, claimed = by_subjet(tagger, part, 0)
+    rows = np.asarray(torch.as_tensor(w.rows(list(range(8)))))
     weight, _, hard = attention(tagger, part)
     four, member = subjets(hard, 3, most=tagger.most)
     hardest = np.hypot(four[..., 0], four[..., 1]).argmax(1)
     inside = member == hardest[hard.owner]
     share = np.bincount(hard.owner[inside], weight[inside], 8) / np.bincount(hard.owner, weight, 8)
     # heads are averaged before or after dividing by the particles' share: equal where that share is
-    np.testing.assert_allclose(rows[..., :width].sum(-1).mean(1), share, atol=0.05)
+    np.testing.assert_allclose((rows * claimed).sum(-1).mean(0), share, atol=0.05)
     np.testing.assert_allclose(rows.sum(-1), 1, atol=1e-5)
+    np.testing.assert_array_equal(claimed.any(0), inside)
 
 
 def test_verdict_of_a_barely_trained_tagger(tagger, sample):

@@ -33,7 +33,7 @@ def perceptron(seed: int = 0):
 
 
 def control_scores(
-    train: JetSample, test: JetSample, tagger: JetTagger, *, seed: int = 0, mask: bool = True
+    train: JetSample, test: JetSample, tagger: JetTagger, *, seed: int = 0, mask: bool = True, bags: int = 10
 ) -> dict[str, np.ndarray]:
     """Scores of the test jets by each control, trained on the same jets.
 
@@ -44,6 +44,8 @@ def control_scores(
         Its settings are used for the controls that are taggers themselves.
     mask : bool
         Whether to train the random-mask and nearest-mask pair (two more trainings).
+    bags : int
+        Bagged trees.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def control_scores(
         for name in ("nearest", "random"):
             tagged = JetTagger(**{**local, "mask": name}).fit(train)
             out[f"{name}-{tagger.k} mask, no features"] = tagged.decision_function(test)
-    out["bagged BDT"] = bagged_trees(seed=seed).fit(x, y).predict_proba(x_test)[:, 1]
+    out[f"bagged BDT x {bags}"] = bagged_trees(bags, seed).fit(x, y).predict_proba(x_test)[:, 1]
     out["one BDT"] = bagged_trees(1, seed=seed).fit(x, y).predict_proba(x_test)[:, 1]
     out["MLP on features"] = perceptron(seed).fit(x, y).predict_proba(x_test)[:, 1]
     return out

@@ -21,9 +21,9 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
     from .model import JetTagger
     from .plant import toy_jets
 
-    train = toy_jets(seed=seed, jets=500 if quick else 4000)
-    test = toy_jets(seed=10_000 + seed, jets=600 if quick else 4000)
-    tagger = JetTagger(members=1, epochs=8 if quick else 14, seed=seed).fit(train)
+    train = toy_jets(seed=seed, jets=300 if quick else 4000)
+    test = toy_jets(seed=10_000 + seed, jets=300 if quick else 4000)
+    tagger = JetTagger(members=1, epochs=6 if quick else 14, seed=seed).fit(train)
     return tell(
         tagger,
         train,
@@ -31,6 +31,7 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
         title="Jets: which particles, and beside what",
         seed=seed,
         mask=not quick,
+        bags=4 if quick else 10,
         data=f"planted: {len(train)} toy jets to learn from, {len(test)} held out, one prong against three "
         f"(seed {seed})",
         notes=["toy jets: a seeded cascade, no physics generator; see docs/jets.md for simulated collisions"],
@@ -47,6 +48,7 @@ def tell(
     notes=(),
     seed: int = 0,
     mask: bool = True,
+    bags: int = 10,
     level: str = "quick",
     outputs=(),
 ) -> Story:
@@ -69,7 +71,7 @@ def tell(
 
     ours = tagger.decision_function(test)
     y = test.label == tagger.classes_[1]
-    controls = control_scores(train, test, tagger, seed=seed, mask=mask)
+    controls = control_scores(train, test, tagger, seed=seed, mask=mask, bags=bags)
     scores, rows = [], []
     for name, other in controls.items():
         a, b, interval = compare(y, ours, other, seed=seed)
