@@ -85,7 +85,7 @@ def report_html(page: dict[str, Any]) -> str:
             f"<title>{_plain(page['title'])}</title>",
             f"<style>{style()}</style></head><body>",
             '<main id="view"></main>',
-            "<noscript>This report draws its pictures with a script of its own.</noscript>",
+            "<noscript>The pictures are drawn by the page's own script.</noscript>",
             f'<script type="application/json" id="page">{_json(page)}</script>',
             f'<script type="module">{script}</script>',
             "</body></html>",

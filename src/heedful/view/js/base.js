@@ -93,8 +93,7 @@ function table2rows(columns) {
 
 /** The part of a text that fits a width in pixels, with an ellipsis where it was cut. */
 const pen = document.createElement('canvas').getContext('2d');
-const FONT =
-  'system-ui, -apple-system, "Segoe UI", "Noto Sans", "Noto Sans CJK SC", "PingFang SC", sans-serif';
+const FONT = 'system-ui, "Noto Sans", "Noto Sans CJK SC", sans-serif';
 function measure(text, size = 12) {
   pen.font = `${size}px ${FONT}`;
   return pen.measureText(text).width;

@@ -94,7 +94,7 @@ function lines(p, ctx) {
     const span = ([a, b, text]) => {
       const l = Math.max(left, place(a)),
         r = Math.min(right, place(b)),
-        room = l > used && text;
+        room = text && (l + 70 > right ? r - 70 : l) > used;
       if (r < l - 1) return null;
       if (room) used = l + measure(short(text, 30), 11) + 6;
       return g(
