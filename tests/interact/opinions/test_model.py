@@ -107,7 +107,7 @@ def test_interval_is_calibrated(tau):
 def test_sampled_candidates_agree_with_everyone():
     net, x = listening_network(400, tau=0.5, degree=12, seed=1)
     everyone = TauEstimator(bootstrap=100).fit(net, x)
-    sampled = TauEstimator(bootstrap=100, candidates=150).fit(net, x)
+    sampled = TauEstimator(bootstrap=100, candidates=40).fit(net, x)
     width = np.diff(everyone.tau_interval_)[0]
     assert abs(sampled.tau_ - everyone.tau_) < width
     assert np.diff(sampled.tau_interval_)[0] == pytest.approx(width, rel=0.6)

@@ -41,8 +41,8 @@ class TauEstimator(Estimator):
     bootstrap : int
         Redrawings of whole listeners for the interval.
     candidates : int, optional
-        People not heard that each listener is compared with; None takes everyone up to 3000 nodes, 200
-        sampled ones above.
+        People not heard that each edge is compared with; None takes everyone up to 3000 nodes, 40 sampled ones
+        above.
     seed : int
 
     Attributes
@@ -178,7 +178,7 @@ class TauEstimator(Estimator):
 
     def _sums(self, tasks):
         n = tasks[0].chosen.size
-        count = self.candidates or (None if n <= DENSE else 200)
+        count = self.candidates or (None if n <= DENSE else 40)
         if count is None:
             return lambda theta, gate: likelihood.dense_sums(tasks, theta, gate)
         from .sampled import SampledTask, sampled_sums

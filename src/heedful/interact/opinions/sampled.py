@@ -1,4 +1,4 @@
-"""The likelihood of large networks: every edge, and a weighted sample of the people not listened to."""
+"""The likelihood of large networks: each edge beside a few people whom its listener does not hear."""
 
 from __future__ import annotations
 
@@ -8,38 +8,31 @@ import numpy as np
 
 from ...errors import InputError
 from ...files.graphs import Network
-from .likelihood import Sums, Task, _rung
+from .likelihood import Sums, Task
 
 
 class SampledTask:
-    """A task's pairs: all edges, and per listener ``count`` people not heard, each standing for (N - 1 -
-    d) / count.
+    """A task's choice sets: every edge, and ``count`` people its listener does not hear, drawn uniformly.
 
-    Given the time t_i, whether i hears j is independent between pairs, so a weighted sample of those not
-    heard leaves the estimating equations unbiased; the bootstrap over listeners covers what the sampling
-    adds.
+    Given who is in the set, which of them is the one heard has probability softmax(score) exactly (McFadden 1978),
+    where few of those that a listener might hear are heard: the odds are (e^mu_j - 1) / (e^mu_k - 1), mu small.
+    A weighted sample in the place of everyone is no substitute: its noise enters the normaliser, which biases tau.
     """
 
     def __init__(self, task: Task, count: int, seed: int):
         self.task, n = task, task.chosen.size
         chosen, known = task.chosen, task.known
-        degree = np.diff(chosen.indptr)
-        other = 0 if known is None else np.diff(known.indptr)
-        live = np.flatnonzero((degree > 0) & (degree + other < n - 1))
-        absent = draw_absent(chosen, known, live, count, seed)
-        keep = np.isin(chosen.rows, live)
-        first = chosen.rows[keep].astype(np.int64)
-        self.row = np.concatenate([first, np.repeat(live, count)])
-        self.col = np.concatenate([chosen.indices[keep].astype(np.int64), absent.ravel()])
-        self.edges = len(first)
-        rest = (n - 1 - degree - other)[live] / count
-        self.weight = np.concatenate([np.ones(len(first)), np.repeat(rest, count)])
-        self.live = live
+        heard = np.diff(chosen.indptr) + (0 if known is None else np.diff(known.indptr))
+        rows = chosen.rows.astype(np.int64)
+        keep = heard[rows] < n - 1  # hearing everyone tells nothing
+        self.listener = rows[keep]
+        absent = draw_absent(chosen, known, self.listener, count, seed)
+        self.people = np.concatenate([chosen.indices[keep].astype(np.int64)[:, None], absent], axis=1)
 
     @cached_property
     def phi(self) -> np.ndarray:
-        """(pairs, p) features."""
-        return self.task.features(self.row, self.col)
+        """(edges, 1 + count, p) features; the one heard is first."""
+        return self.task.features(self.listener[:, None], self.people)
 
 
 class SampledGates:
@@ -48,16 +41,13 @@ class SampledGates:
     def __init__(self, n: int):
         self.n, self.parts = n, []
 
-    def add(self, row, col, w, total):
-        """One task's pairs: curvature w, and its sum per listener."""
-        self.parts.append((row, col, w, total))
-
     def product(self, v: np.ndarray) -> np.ndarray:
         """The block times v (N,)."""
         out = np.zeros(self.n)
-        for row, col, w, total in self.parts:
-            mean = np.bincount(row, w * v[col], self.n) / total
-            out += np.bincount(col, w * (v[col] - mean[row]), self.n)
+        for people, share in self.parts:
+            at = v[people]
+            centred = share * (at - np.einsum("ek,ek->e", share, at)[:, None])
+            out += np.bincount(people.ravel(), centred.ravel(), self.n)
         return out
 
     def solve(self, right: np.ndarray, ridge: float) -> tuple[np.ndarray, np.ndarray]:
@@ -65,13 +55,14 @@ class SampledGates:
         from scipy.sparse.linalg import LinearOperator, cg
 
         diagonal = np.full(self.n, ridge)
-        for _, col, w, _ in self.parts:
-            diagonal += np.bincount(col, w, self.n)
-        block = LinearOperator((self.n, self.n), matvec=lambda v: self.product(v.ravel()) + ridge * v.ravel())
-        inverse = LinearOperator((self.n, self.n), matvec=lambda v: v.ravel() / diagonal)
+        for people, share in self.parts:
+            diagonal += np.bincount(people.ravel(), (share * (1.0 - share)).ravel(), self.n)
+        shape = (self.n, self.n)
+        block = LinearOperator(shape, matvec=lambda v: self.product(v.ravel()) + ridge * v.ravel())
+        inverse = LinearOperator(shape, matvec=lambda v: v.ravel() / diagonal)
         columns = []
         for k in range(right.shape[1]):
-            found, state = cg(block, right[:, k], rtol=1e-8, maxiter=500, M=inverse)
+            found, state = cg(block, right[:, k], rtol=1e-6, maxiter=500, M=inverse)
             if state != 0:
                 raise InputError("the log popularities do not converge", remedy="try popularity='degree'")
             columns.append(found)
@@ -79,7 +70,7 @@ class SampledGates:
 
 
 def sampled_sums(tasks: list[SampledTask], theta: np.ndarray, gate: np.ndarray | None) -> Sums:
-    """As `likelihood.dense_sums`, over sampled pairs."""
+    """As `likelihood.dense_sums`, over choice sets: a conditional logit per edge, summed per listener."""
     from scipy import sparse
 
     n, p = tasks[0].task.chosen.size, len(theta)
@@ -90,60 +81,34 @@ def sampled_sums(tasks: list[SampledTask], theta: np.ndarray, gate: np.ndarray |
     if free:
         sums.by_gate, sums.tg, sums.gates = sparse.csr_matrix((n, n)), np.zeros((p, n)), SampledGates(n)
     for task in tasks:
-        row, col, phi = task.row, task.col, task.phi
-        s = phi @ theta if gate is None else phi @ theta + gate[col]
-        u, w, value = _clocks(task, s, n)
-        total = np.bincount(row, w, n)
-        total[total == 0] = 1.0
-        sums.value += value
-        wphi = w[:, None] * phi
-        mean = np.stack([np.bincount(row, wphi[:, k], n) for k in range(p)], 1) / total[:, None]
-        sums.by_theta += np.stack([np.bincount(row, u * phi[:, k], n) for k in range(p)], 1)
+        who, people, phi = task.listener, task.people, task.phi
+        s = phi @ theta if gate is None else phi @ theta + gate[people]
+        s = s - s.max(1, keepdims=True)
+        share = np.exp(s)
+        total = share.sum(1, keepdims=True)
+        share /= total
+        sums.value += np.bincount(who, s[:, 0] - np.log(total[:, 0]), n)
+        mean = np.einsum("ek,ekp->ep", share, phi)
+        sums.by_theta += _per_listener(who, phi[:, 0] - mean, n)
+        weighted = share[..., None] * phi
+        second = np.einsum("ekp,ekq->epq", weighted, phi, optimize=True) - mean[:, :, None] * mean[:, None, :]
+        sums.tt += second.sum(0)
         if not free:
-            for a in range(p):
-                for b in range(p):
-                    second = np.bincount(row, wphi[:, a] * phi[:, b], n) - total * mean[:, a] * mean[:, b]
-                    sums.curvature[:, a, b] += second
-                    sums.tt[a, b] += second.sum()
+            sums.curvature += _per_listener(who, second.reshape(len(who), -1), n).reshape(n, p, p)
             continue
-        sums.tt += wphi.T @ phi - (total[:, None] * mean).T @ mean
-        sums.tg += np.stack([np.bincount(col, w * (phi[:, k] - mean[row, k]), n) for k in range(p)])
-        sums.gates.add(row, col, w, total)
-        sums.by_gate = sums.by_gate + sparse.csr_matrix((u, (row, col)), shape=(n, n))
+        weighted -= share[..., None] * mean[:, None, :]
+        flat = people.ravel()
+        sums.tg += np.stack([np.bincount(flat, weighted[..., k].ravel(), n) for k in range(p)])
+        sums.gates.parts.append((people, share))
+        u = -share
+        u[:, 0] += 1.0
+        rows = np.repeat(who, people.shape[1])
+        sums.by_gate = sums.by_gate + sparse.csr_matrix((u.ravel(), (rows, flat)), shape=(n, n))
     return sums
 
 
-def _clocks(task: SampledTask, s: np.ndarray, n: int):
-    """Derivatives u, w per pair and the log-likelihood per listener, the time t_i at its best; see
-    `likelihood`.
-    """
-    row, k = task.row, task.edges
-    top = np.full(n, -np.inf)
-    np.maximum.at(top, row, s)
-    e = task.weight * np.exp(s - top[row])
-    chosen, rows = e[:k], row[:k]
-    rest = np.bincount(row[k:], e[k:], n)
-    count = np.bincount(rows, minlength=n)
-    log_t = np.zeros(n)
-    live = task.live
-    log_t[live] = np.log(count[live] / (rest + np.bincount(rows, chosen, n))[live])
-    for _ in range(50):
-        t = np.exp(log_t)
-        ratio, slope = _rung(chosen * t[rows])
-        up = (np.bincount(rows, ratio, n) - rest * t)[live]
-        move = np.clip(up / (np.bincount(rows, slope, n) + rest * t)[live], -2.0, 2.0)
-        log_t[live] += move
-        if np.abs(move).max(initial=0.0) < 1e-11:
-            break
-    t = np.exp(log_t)
-    rate = chosen * t[rows]
-    ratio, slope = _rung(rate)
-    w = e * t[row]
-    u = -w
-    u[:k], w[:k] = ratio, slope
-    value = np.bincount(rows, np.log(-np.expm1(-np.maximum(rate, 1e-300))), n) - rest * t
-    value[count == 0] = 0.0
-    return u, w, value
+def _per_listener(who: np.ndarray, values: np.ndarray, n: int) -> np.ndarray:
+    return np.stack([np.bincount(who, column, n) for column in values.T], 1)
 
 
 def draw_absent(
