@@ -150,11 +150,21 @@ def check_cox(H, horizon: float, out=print) -> None:
     except ImportError:
         out("lifelines is not installed: the Cox peer is not checked against it")
         return
+    from scipy.linalg import qr
+
+    from heedful.recall.history.survival import CoxLoss
+
     X, _ = last_table(H, H)
+    _, R, order = qr(X, mode="economic", pivoting=True)
+    X = X[:, order[: int((np.abs(np.diag(R)) > 1e-8 * np.abs(R[0, 0])).sum())]]  # lifelines needs full rank
     frame = pd.DataFrame(X).assign(T=np.minimum(H.duration, horizon), E=H.died * (H.duration <= horizon))
     theirs = CoxPHFitter(penalizer=1e-7).fit(frame, "T", "E").predict_log_partial_hazard(frame).to_numpy()
-    ours = np.log(-np.log1p(-cox_last(H, H, horizon)))
-    out(f"Cox peer against lifelines: correlation of log hazards {np.corrcoef(theirs, ours)[0, 1]:.6f}")
+    risk = np.clip(cox_last(H, H, horizon), 1e-12, 1 - 1e-12)
+    ours, loss = np.log(-np.log1p(-risk)), CoxLoss(H.duration, H.died, horizon)
+    out(
+        f"Cox peer against lifelines: correlation of log hazards {np.corrcoef(theirs, ours)[0, 1]:.5f}, "
+        f"log likelihood {-loss(ours)[0]:.2f} and {-loss(theirs)[0]:.2f}"
+    )
 
 
 def planted(out=print, *, quick: bool = False) -> list[dict]:

@@ -181,9 +181,35 @@ def test_missing_months_are_put_back_not_closed_up():
     assert len(found.panel_.values) == 300
     assert "4 missing times" in found.notes[0]
     quarters = frame.resample("QS").mean()
-    assert LagScan(3).fit(quarters).notes == []
+    assert not any("missing" in note for note in LagScan(3).fit(quarters).notes)
 
 
 def test_products_off_finds_no_product():
     data = planted("product", seed=4)
     assert scan_target(Tokens(data.values, 5), data.links[0].target, products=False).products == []
+
+
+def test_a_shared_shock_is_told_and_independent_panels_are_not_accused():
+    told = 0
+    for seed in range(6):
+        x = planted("linear", seed=seed).values.copy()
+        shock = np.random.default_rng(seed).normal(size=len(x))
+        x[:, 0] += 0.6 * shock
+        x[:, 3] += 0.6 * shock
+        pairs = LagScan(5).fit(x).together
+        told += ((pairs["one"] == "x0") & (pairs["other"] == "x3")).any()
+    assert told >= 5
+    assert sum(len(LagScan(5).fit(planted("null", seed=s).values).together) > 0 for s in range(20)) <= 4
+
+
+def test_series_near_a_unit_root_are_told_and_can_be_filtered():
+    p = {"keep": [], "filter": []}
+    for seed in range(25):
+        x = planted("unit", seed=900 + seed).values
+        for way, values in p.items():
+            scan = LagScan(5, near_unit_root=way).fit(x)
+            values.append(scan.p_matrix[~np.eye(5, dtype=bool)][:, 1:].ravel())
+            if Tokens(x, 5).near_unit_root.any():
+                assert any("near a unit root" in note for note in scan.notes)
+    assert (np.concatenate(p["filter"]) < 0.01).mean() < 0.02
+    assert (np.concatenate(p["filter"]) < 0.01).mean() < (np.concatenate(p["keep"]) < 0.01).mean()

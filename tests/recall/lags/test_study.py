@@ -8,11 +8,11 @@ from heedful.errors import InputError
 from heedful.recall.lags import LagScan, PlainAttention, planted
 from heedful.recall.lags.claims import verdicts
 from heedful.recall.lags.command import lags
-from heedful.recall.lags.model import lag_interval
 from heedful.recall.lags.peers import granger_f
 from heedful.recall.lags.pictures import all_pictures
 from heedful.recall.lags.plain import exact_share
 from heedful.recall.lags.reading import lag_weights, read
+from heedful.recall.lags.tables import lag_interval
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,7 @@ def lags(
     method: Annotated[
         str, typer.Option(help="scan, or plain: the literal attention, read and not tested.")
     ] = "scan",
+    near_unit_root: Annotated[str, typer.Option(help="Series near a unit root: keep, or filter.")] = "keep",
     trust: Annotated[
         str, typer.Option(help="Tests of what the reading asserts: none, quick or full.")
     ] = "quick",
@@ -52,9 +53,9 @@ def lags(
         panel, time=time or None, columns=[c.strip() for c in columns.split(",")] if columns else None
     )
     try:
-        scan = LagScan(max_lag, alpha, products=products, method=method, seed=seed).fit(
-            frame, progress=partial(progress, text="targets")
-        )
+        scan = LagScan(
+            max_lag, alpha, products=products, near_unit_root=near_unit_root, method=method, seed=seed
+        ).fit(frame, progress=partial(progress, text="targets"))
     except InputError as error:
         if error.path is None:
             raise InputError(error.what, path=panel, where=error.where, remedy=error.remedy) from None
@@ -92,7 +93,12 @@ def lags(
         scores=[Score("links found", len(scan.links), linear, "linear Granger test (VAR), same rate")],
         verdicts=judged,
         pictures=all_pictures(scan, judged[0] if judged else None),
-        tables={"links": scan.links, "own past": scan.self_links, "products": scan.products_found},
+        tables={
+            "links": scan.links,
+            "own past": scan.self_links,
+            "products": scan.products_found,
+            "together within a step": scan.together,
+        },
         notes=[
             *scan.notes,
             "More links found is not better: the two methods test different things.",

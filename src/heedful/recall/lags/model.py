@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -11,6 +10,7 @@ from ...errors import InputError
 from .lagweights import swap_scores
 from .scan import Tokens
 from .select import benjamini_hochberg, scan_target
+from .tables import link_tables, together
 from .tokens import Panel, panel
 
 METHODS = ("scan", "plain")
@@ -30,6 +30,10 @@ class LagScan(BaseEstimator):
         False discovery rate among the links i != j.
     products : bool
         Also look for products of two drivers.
+    near_unit_root : {"keep", "filter"}
+        What series whose own-lag coefficient passes .97 offer as drivers: their values, or their news
+        forgotten at rate .9, which makes the p-values exact again and finds fewer links. They are counted
+        in ``notes`` either way.
     method : {"scan", "plain"}
         "plain" is the literal idea, one softmax trained over all tokens and read directly: it ranks
         links, and tests nothing (``p_matrix`` is then NaN and ``graph`` all False).
@@ -49,6 +53,10 @@ class LagScan(BaseEstimator):
         by itself, in its own family: within one family with the cross links, a few certain self links
         raise the bar's share for all others, and any calibrated test then makes a false cross link in a
         fifth of panels.
+    together : DataFrame
+        Pairs whose whitened residuals correlate at lag 0 (one, other, correlation, p, q), in a family of
+        their own: an undirected sign of an effect faster than the clock, or of a hidden driver that reaches both at
+        once. A hidden driver with two different delays is not seen.
     links, self_links, products_found : DataFrame
         Tidy; source, target, lag, p, q, value, low, high (95 % lag interval), weight, shape, partner.
     names : list of str
@@ -84,16 +92,12 @@ class LagScan(BaseEstimator):
         alpha: float = 0.05,
         *,
         products: bool = True,
+        near_unit_root: str = "keep",
         method: str = "scan",
         seed: int = 0,
     ):
-        self.max_lag, self.alpha, self.products, self.method, self.seed = (
-            max_lag,
-            alpha,
-            products,
-            method,
-            seed,
-        )
+        self.max_lag, self.alpha, self.products = max_lag, alpha, products
+        self.near_unit_root, self.method, self.seed = near_unit_root, method, seed
 
     def fit(self, X, y=None, *, progress=None) -> LagScan:
         """Scan a panel.
@@ -121,7 +125,17 @@ class LagScan(BaseEstimator):
             self.val_matrix[:, :, 1:] = self.plain_.contribution
             self.graph = np.zeros((N, N, L + 1), dtype=bool)
             return self
-        self.tokens_ = tokens = Tokens(data.values, L)
+        self.tokens_ = tokens = Tokens(data.values, L, filter_roots=self.near_unit_root == "filter")
+        if tokens.near_unit_root.any():
+            named = ", ".join(np.asarray(self.names)[tokens.near_unit_root][:5])
+            done = (
+                "read as their news"
+                if self.near_unit_root == "filter"
+                else (
+                    "kept as they are, p-values are too small there; near_unit_root='filter' reads their news"
+                )
+            )
+            self.notes.append(f"{int(tokens.near_unit_root.sum())} series near a unit root ({named}): {done}")
         if tokens.seen is not None:
             self._check_rows(tokens)
         self.scans_ = []
@@ -132,7 +146,14 @@ class LagScan(BaseEstimator):
             self.val_matrix[:, j, 1:] = scan.value.reshape(N, L)
         self.graph = self.decide(self.alpha)
         self.swap_scores_ = {}
-        self._tables()
+        self.together = together(self)
+        if len(self.together):
+            self.notes.append(
+                f"{len(self.together)} pairs move together within one step beyond all that was found: an "
+                "effect faster than the clock, or a hidden driver that reaches both at once; links between "
+                "their neighbours are suspect"
+            )
+        self.links, self.self_links, self.products_found = link_tables(self)
         return self
 
     def decide(self, alpha: float) -> np.ndarray:
@@ -171,6 +192,8 @@ class LagScan(BaseEstimator):
         T = len(data.values)
         if self.method not in METHODS:
             raise InputError(f"method {self.method!r}; one of {', '.join(METHODS)}")
+        if self.near_unit_root not in ("keep", "filter"):
+            raise InputError(f"near_unit_root {self.near_unit_root!r}; one of keep, filter")
         if not 0 < self.alpha < 1:
             raise InputError(f"alpha {self.alpha}; a false discovery rate lies between 0 and 1")
         if int(self.max_lag) != self.max_lag or self.max_lag < 1:
@@ -194,80 +217,3 @@ class LagScan(BaseEstimator):
                     "both seen; 40 are needed",
                     remedy="drop the series",
                 )
-
-    def _tables(self) -> None:
-        N, L = len(self.names), self.max_lag
-        rows, own = [], []
-        off = ~np.eye(N, dtype=bool)
-        q = np.ones_like(self.p_matrix)
-        for family in (off, ~off):
-            part = q[family]
-            part[:, 1:] = adjusted(self.p_matrix[family][:, 1:])
-            q[family] = part
-        for i, j, lag in np.argwhere(self.graph):
-            scan, token = self.scans_[j], i * L + lag - 1
-            weight = self.lag_attention(i, j, lag)
-            low, high = lag_interval(weight, lag)
-            through = int(scan.through[token])
-            record = {
-                "source": self.names[i],
-                "target": self.names[j],
-                "lag": int(lag),
-                "p": self.p_matrix[i, j, lag],
-                "q": q[i, j, lag],
-                "value": self.val_matrix[i, j, lag],
-                "low": low,
-                "high": high,
-                "weight": weight[lag - 1],
-                "shape": (
-                    "product"
-                    if through >= 0
-                    else {1: "linear", 2: "curved"}.get(int(scan.size[token]), "nonlinear")
-                ),
-                "partner": "" if through < 0 else f"{self.names[through // L]} (lag {through % L + 1})",
-            }
-            (own if i == j else rows).append(record)
-        columns = ["source", "target", "lag", "p", "q", "value", "low", "high", "weight", "shape", "partner"]
-        self.links = pd.DataFrame(rows, columns=columns).sort_values("p", ignore_index=True)
-        self.self_links = pd.DataFrame(own, columns=columns).sort_values("p", ignore_index=True)
-        found = [
-            {
-                "target": self.names[j],
-                "driver": self.names[a // L],
-                "lag": a % L + 1,
-                "other": self.names[b // L],
-                "other_lag": b % L + 1,
-                "p": p,
-                "value": r,
-            }
-            for j, scan in enumerate(self.scans_)
-            for a, b, p, r in scan.products
-        ]
-        self.products_found = pd.DataFrame(
-            found, columns=["target", "driver", "lag", "other", "other_lag", "p", "value"]
-        )
-
-
-def lag_interval(weight: np.ndarray, lag: int, level: float = 0.95) -> tuple[int, int]:
-    """Shortest run of lags around ``lag`` whose weights (max_lag,) reach ``level``: first and last lag.
-
-    >>> lag_interval(np.array([0.02, 0.5, 0.47, 0.01]), 2)
-    (2, 3)
-    """
-    low = high = lag - 1
-    while weight[low : high + 1].sum() < level and (low > 0 or high < len(weight) - 1):
-        before = weight[low - 1] if low > 0 else -1.0
-        after = weight[high + 1] if high < len(weight) - 1 else -1.0
-        low, high = (low - 1, high) if before >= after else (low, high + 1)
-    return low + 1, high + 1
-
-
-def adjusted(p: np.ndarray) -> np.ndarray:
-    """Benjamini-Hochberg adjusted p-values, of the shape given."""
-    flat = p.ravel()
-    order = np.argsort(flat)
-    q = flat[order] * flat.size / np.arange(1, flat.size + 1)
-    q = np.minimum(np.minimum.accumulate(q[::-1])[::-1], 1.0)
-    out = np.empty_like(flat)
-    out[order] = q
-    return out.reshape(p.shape)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import signal, special, stats
 
 from .calibration import SIZES, calibrated
-from .tokens import CLIP, K, hermite, standardised
+from .tokens import CLIP, NEAR_UNIT_ROOT, K, hermite, mildly_integrated, own_coefficients, standardised
 
 Column = tuple  # ("x", token, feature), ("own", series) or ("product", token, token)
 
@@ -24,6 +24,8 @@ class Tokens:
     ----------
     values : array (T, N)
         NaN where missing.
+    filter_roots : bool
+        Features of series near a unit root are those of `tokens.mildly_integrated`.
     max_lag : int
         L; token p = i * L + (l - 1) is series i at t - l, rows are t = L .. T - 1.
 
@@ -37,14 +39,19 @@ class Tokens:
     seen : array (P, n) of bool, or None where nothing is missing.
     """
 
-    def __init__(self, values: np.ndarray, max_lag: int):
+    def __init__(self, values: np.ndarray, max_lag: int, *, filter_roots: bool = False):
         z, seen = standardised(values)
+        self.near_unit_root = own_coefficients(z, seen) > NEAR_UNIT_ROOT
+        content = z.copy()
+        if filter_roots:
+            for i in np.flatnonzero(self.near_unit_root):
+                content[:, i] = mildly_integrated(z[:, i], seen[:, i])
         T, N = z.shape
         L, n = max_lag, T - max_lag
         self.N, self.L, self.n, self.P = N, L, n, N * L
         lags = np.arange(1, L + 1)
         rows = np.arange(L, T)[None, :] - lags[:, None]  # (L, n)
-        v = hermite(np.clip(z, -CLIP, CLIP)) * seen[..., None]  # (T, N, K)
+        v = hermite(np.clip(content, -CLIP, CLIP)) * seen[..., None]  # (T, N, K)
         phi = np.ascontiguousarray(v.transpose(1, 2, 0)[:, :, rows].transpose(0, 2, 1, 3)).reshape(
             self.P, K, n
         )

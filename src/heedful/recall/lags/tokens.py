@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import signal
 
 from ...errors import InputError
 
 K = 5  # Hermite features of a token
 CLIP = 2.5  # standard deviations beyond which a value is not believed more
+NEAR_UNIT_ROOT = 0.97  # own-lag coefficient beyond which the F law of the scores starts to fail
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,27 @@ def standardised(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     seen = ~np.isnan(values)
     mean, sd = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
     return np.where(seen, (values - mean) / sd, 0.0), seen
+
+
+def own_coefficients(z: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Own-lag-1 coefficient (N,) of each standardised series, its downward bias (1 + 3a) / n added back."""
+    both = seen[1:] & seen[:-1]
+    n = np.maximum(both.sum(0), 1)
+    a = (z[1:] * z[:-1] * both).sum(0) / np.maximum((z[:-1] ** 2 * both).sum(0), 1e-300)
+    return a + (1 + 3 * a) / n
+
+
+def mildly_integrated(x: np.ndarray, seen: np.ndarray, rho: float = 0.9) -> np.ndarray:
+    """A path near a unit root as sum_s rho^(t-s) (x_s - x_{s-1}): its news, forgotten at a known rate.
+
+    Source: the instrument of Phillips and Magdalinos (IVX), with a fixed rate. A step with a missing end
+    counts as none.
+    """
+    step = np.diff(x, prepend=x[:1])
+    step[1:][~(seen[1:] & seen[:-1])] = 0.0
+    out = signal.lfilter([1.0], [1.0, -rho], step)
+    inside = out[seen]
+    return np.where(seen, (out - inside.mean()) / inside.std(), 0.0)
 
 
 def hermite(v: np.ndarray, count: int = K) -> np.ndarray:
