@@ -118,6 +118,16 @@ def test_measures_of_known_states():
     )  # one in 201 is below 1 %
 
 
+@pytest.mark.parametrize("d", [1, 2])
+def test_esteban_ray_is_the_double_sum(d):
+    rng = np.random.default_rng(0)
+    x, label = rng.normal(size=(60, d)), rng.integers(0, 7, 60)
+    p = np.bincount(label) / 60
+    m = np.array([x[label == c].mean(0) for c in range(7)])
+    total = sum(p[a] ** 2.3 * p[b] * np.linalg.norm(m[a] - m[b]) for a in range(7) for b in range(7))
+    assert measures.esteban_ray(x, label) == pytest.approx(total / (2 * 0.5**2.3), rel=1e-10)
+
+
 def test_camps_of_vectors_are_single_linkage():
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.normal(c, 0.05, (60, 2)) for c in ((0, 0), (3, 0), (0, 3))])

@@ -61,8 +61,12 @@ def simulate(
     ] = False,
     steps: _Steps = 500,
     rewirings: Annotated[
-        int, typer.Option(help="Degree-preserving rewirings of the echo-chamber null", min=0)
-    ] = 50,
+        int | None,
+        typer.Option(
+            help="Degree-preserving rewirings of the echo-chamber null (default 50; 5 above 200,000 edges)",
+            min=0,
+        ),
+    ] = None,
     out: _Out = None,
     trust: _Trust = "quick",
     seed: _Seed = 0,
@@ -117,6 +121,8 @@ def simulate(
         verdicts = examine_camps(run.opinions, tau, label, net, level=trust, seed=seed)
         if net is not None or (size <= LARGEST and self_weight == 1.0):
             reading = read_listening(run.opinions, tau, net, self_weight=self_weight)
+    if rewirings is None and net is not None:
+        rewirings = 50 if net.edges <= 200_000 else 5
     if net is not None:
         attention = dynamics.step(run.opinions, net, weights=True).weights
         if rewirings and row["variance ratio"] > 1e-6:

@@ -77,10 +77,20 @@ def esteban_ray(opinions: np.ndarray, label: np.ndarray, span: float = 2.0) -> f
     x = np.asarray(opinions, dtype=np.float64).reshape(len(opinions), -1)
     share = np.bincount(label) / len(label)
     centre = np.stack([np.bincount(label, x[:, k]) for k in range(x.shape[1])], 1) / (share * len(x))[:, None]
-    distance = np.sqrt(((centre[:, None] - centre[None]) ** 2).sum(-1)) if len(share) <= 2000 else None
-    if distance is None:  # everyone a camp of their own: the centres sorted along the first axis are enough
-        return float("nan")
-    return float((share ** (1 + ALPHA)) @ distance @ share / (span * 0.5 ** (1 + ALPHA)))
+    power = share ** (1 + ALPHA)
+    total = 0.0
+    if x.shape[1] == 1:  # sum_d p_d |m_c - m_d| by prefix sums: no pairs, however many camps
+        order = np.argsort(centre[:, 0], kind="stable")
+        m, p = centre[order, 0], share[order]
+        below, mass = np.cumsum(p) - p, np.cumsum(p * m) - p * m
+        above = 1.0 - below - p
+        far = m * below - mass + ((p * m).sum() - mass - p * m) - m * above
+        total = float(power[order] @ far)
+    else:
+        for a in range(0, len(share), 1000):
+            gap = np.sqrt(((centre[a : a + 1000, None] - centre[None]) ** 2).sum(-1))
+            total += float(power[a : a + 1000] @ gap @ share)
+    return max(total, 0.0) / (span * 0.5 ** (1 + ALPHA))
 
 
 def bimodality(opinions: np.ndarray) -> float:

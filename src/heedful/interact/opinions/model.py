@@ -41,8 +41,8 @@ class TauEstimator(Estimator):
     bootstrap : int
         Redrawings of whole listeners for the interval.
     candidates : int, optional
-        People not heard that each edge is compared with; None takes everyone up to 3000 nodes, 40 sampled ones
-        above.
+        People not heard that each edge is compared with; None takes everyone up to 3000 nodes, 40 sampled
+        ones above.
     seed : int
 
     Attributes

@@ -14,9 +14,10 @@ from .likelihood import Sums, Task
 class SampledTask:
     """A task's choice sets: every edge, and ``count`` people its listener does not hear, drawn uniformly.
 
-    Given who is in the set, which of them is the one heard has probability softmax(score) exactly (McFadden 1978),
-    where few of those that a listener might hear are heard: the odds are (e^mu_j - 1) / (e^mu_k - 1), mu small.
-    A weighted sample in the place of everyone is no substitute: its noise enters the normaliser, which biases tau.
+    Given who is in the set, which of them is the one heard has probability softmax(score) exactly (McFadden
+    1978), where few of those that a listener might hear are heard: the odds are (e^mu_j - 1) / (e^mu_k -
+    1), mu small. A weighted sample in the place of everyone is no substitute: its noise enters the
+    normaliser, which biases tau.
     """
 
     def __init__(self, task: Task, count: int, seed: int):
