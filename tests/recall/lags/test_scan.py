@@ -74,6 +74,21 @@ def test_product_scores_never_form_products_yet_equal_them():
         assert r[p, q] == pytest.approx(d @ c.e / np.sqrt((d @ d) * c.ee), abs=1e-9)
 
 
+def test_the_three_ways_to_score_products_agree(monkeypatch):
+    x = planted("product", seed=5).values.copy()
+    x[40:44, 1] = np.nan
+    tokens = Tokens(x, 3)
+    columns = [("x", 7, 0), ("product", 0, 10), ("own", 1)]
+    exact = Context(tokens.rows(1, frozenset({0, 7, 10})), 1, columns).products()
+    c = Context(tokens.rows(1, frozenset({0, 7, 10})), 1, columns)
+    np.testing.assert_allclose(c.product_rows(np.arange(15)), exact, atol=1e-10)
+    monkeypatch.setattr("heedful.recall.lags.scan.EXACT", 3)
+    screened = c.products()
+    best = np.abs(exact).argmax(1)
+    np.testing.assert_allclose(screened[np.arange(15), best], exact[np.arange(15), best], atol=1e-10)
+    assert (np.abs(screened) <= np.abs(exact) + 1e-10).all()
+
+
 def test_masked_rows_equal_leaving_those_rows_out_of_the_sums():
     x = planted("linear", seed=1).values.copy()
     whole = Tokens(x, 3)

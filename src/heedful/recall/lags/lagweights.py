@@ -30,7 +30,7 @@ def token_scores(tokens: Tokens, scan: TargetScan, source: int, target: int, lag
     rest = model.without(token)
     c: Context = model.context(rest)
     if partner >= 0:
-        share = c.products()[:, partner] ** 2
+        share = c.product_rows([partner])[0] ** 2
     else:
         z, _, _ = c.blocks()
         share = (z[:, : int(scan.size[token])] ** 2).sum(-1) / c.ee

@@ -14,6 +14,7 @@ from scipy import signal, special, stats
 from .calibration import SIZES, calibrated
 from .tokens import CLIP, NEAR_UNIT_ROOT, K, hermite, mildly_integrated, own_coefficients, standardised
 
+EXACT = 200  # tokens up to which every product is scored exactly
 Column = tuple  # ("x", token, feature), ("own", series) or ("product", token, token)
 
 
@@ -242,29 +243,58 @@ class Context:
     def products(self) -> np.ndarray:
         """Signed partial correlation (P, P) of every product of two different series' tokens.
 
-        Three matrix products; no product series is ever formed. Products in the model and pairs of one
-        series read 0.
+        Matrix products; no product series is formed. Products in the model and pairs of one series read 0.
+        Beyond `EXACT` tokens the share of a product that lies in the model's span is left out first, which
+        can only make r smaller, and put right for each token's four best partners.
         """
         if self._score is not None:
             return self._score
         t, rows = self.rows.t, self.rows
-        num = t.a.T @ (self.e[:, None] * t.a)
+        num = t.a.T @ (self._weight()[:, None] * t.a)
         den = rows.squares.copy()
-        if self.rank:
+        if self.rank and t.P <= EXACT:
             inverse = np.linalg.inv(self.R)
             stack = np.stack([rows.weighed(c) for c in self.columns])  # (rank, P, P)
             inQ = np.tensordot(inverse.T, stack, axes=1)
             den -= np.einsum("rpq,rpq->pq", inQ, inQ)
-            if self.last is not None:
-                num -= self.beta * inQ[-1]
         wide = den > 1e-3 * np.maximum(rows.squares, 1e-12)
         score = np.where(wide, num / np.sqrt(np.where(wide, den, 1.0) * self.ee), 0.0)
-        score[t.source[:, None] == t.source[None, :]] = 0.0
+        self._score = self._barred(score, np.arange(t.P))
+        if self.rank and t.P > EXACT:
+            best = np.argpartition(-np.abs(self._score), 4, axis=1)[:, :4]
+            for p in range(t.P):
+                r = self._barred(self._row(p, best[p])[None], np.array([p]), best[p])[0]
+                self._score[p, best[p]] = self._score[best[p], p] = r
+        return self._score
+
+    def product_rows(self, tokens: np.ndarray) -> np.ndarray:
+        """Rows (P', P) of `products`, exact, without the other rows."""
+        everyone = np.arange(self.rows.t.P)
+        return self._barred(np.stack([self._row(int(p), everyone) for p in tokens]), np.asarray(tokens))
+
+    def _weight(self) -> np.ndarray:
+        return self.e if self.last is None else self.e - self.beta * self.last
+
+    def _row(self, token: int, others: np.ndarray) -> np.ndarray:
+        a, keep = self.rows.t.a, self.rows.keep
+        D = a[:, token, None] * a[:, others]
+        if keep is not None:
+            D *= keep[:, None]
+        total = (D**2).sum(0) - D.sum(0) ** 2 / self.rows.n
+        den = total - ((self.Q.T @ D) ** 2).sum(0)
+        wide = den > 1e-3 * np.maximum(total, 1e-12)
+        return np.where(wide, self._weight() @ D / np.sqrt(np.where(wide, den, 1.0) * self.ee), 0.0)
+
+    def _barred(self, score: np.ndarray, tokens: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
+        """0 for pairs of one series and products in the model; clipped inside (-1, 1)."""
+        source = self.rows.t.source
+        others = np.arange(self.rows.t.P) if others is None else others
+        score[source[tokens][:, None] == source[others][None, :]] = 0.0
         for c in self.columns:
             if c[0] == "product":
-                score[c[1], c[2]] = score[c[2], c[1]] = 0.0
-        self._score = np.clip(score, -0.999999, 0.999999)
-        return self._score
+                for p, q in ((c[1], c[2]), (c[2], c[1])):
+                    score[np.ix_(tokens == p, others == q)] = 0.0
+        return np.clip(score, -0.999999, 0.999999)
 
     def product_p(self, r: np.ndarray) -> np.ndarray:
         """F-law p of a product's partial correlation."""

@@ -97,7 +97,7 @@ class TargetModel:
         c = self.context(rest)
         if term.other is None:
             return float(self.single(c.token_p(np.array([term.token]))[0])[0])
-        return float(self.paired(c.product_p(c.products()[term.token, term.other])))
+        return float(self.paired(c.product_p(c.product_rows([term.token])[0, term.other])))
 
     def select(self, enter: float, most: int) -> None:
         """Grow the model until nothing enters at ``enter``, then drop what no longer stands."""
@@ -144,7 +144,7 @@ class TargetModel:
             if term.other is not None:
                 rest = [other for other in self.terms if other is not term]
                 d = self.context(rest)
-                r = float(d.products()[term.token, term.other])
+                r = float(d.product_rows([term.token])[0, term.other])
                 found.append((term.token, term.other, min(1.0, float(self.paired(d.product_p(r)))), r))
         scan = TargetScan(p, value, size, through, self.terms, found, c.e)
         for rows in t._rows.values():
@@ -157,7 +157,7 @@ class TargetModel:
         p = np.minimum(self.single(p), 1.0)
         through = np.full(p.size, -1)
         if self.products:
-            r = c.products() if tokens is None else c.products()[tokens]
+            r = c.products() if tokens is None else c.product_rows(tokens)
             partner = np.abs(r).argmax(1)
             r = np.take_along_axis(r, partner[:, None], 1)[:, 0]
             pair = np.minimum(self.paired(c.product_p(r)), 1.0)
