@@ -155,7 +155,7 @@ def models(count: int) -> dict:
         table |= {
             "constituents alone, nearest-16": (Tagger, local, range(1), 8000),
             "constituents alone, random-16": (Tagger, {**local, "mask": "random"}, range(1), 2000),
-            "constituents alone, EdgeConv k=8": (EdgeConvTagger, {**local, "layers": 0}, range(2), 8000),
+            "constituents alone, EdgeConv k=8": (EdgeConvTagger, {**local, "layers": 0}, range(1), 8000),
         }
     return table
 
@@ -310,7 +310,7 @@ def cluster_rows() -> list[dict]:
     both = samples()
     if both is None:
         return []
-    top = both[1].take(np.flatnonzero(both[1].label == 1)[:1000]).hardest(48)
+    top = both[1].take(np.flatnonzero(both[1].label == 1)[:300]).hardest(48)
     _, kt = subjets(top, 3, most=48)
     got, kts = [], []
     for jet in range(len(top)):
@@ -339,7 +339,7 @@ def cluster_rows() -> list[dict]:
 
 
 def reading_rows() -> list[dict]:
-    """Attention on subjets beyond equal weights: one tagger at 3.4k jets, 4000 test top jets."""
+    """Attention on subjets beyond equal weights: one tagger at 3.4k jets, 1500 test jets a class."""
     from heedful.interact.jets.reading import attention, subjet_mass
 
     both = samples()
@@ -349,7 +349,7 @@ def reading_rows() -> list[dict]:
     tagger = Tagger(members=1).fit(pool.take(chosen(pool, 3400, 0)))
     rows = []
     for label, name in ((1, "top"), (0, "QCD")):
-        weight, on_features, hard = attention(tagger, test.take(np.flatnonzero(test.label == label)[:4000]))
+        weight, on_features, hard = attention(tagger, test.take(np.flatnonzero(test.label == label)[:1500]))
         for row in subjet_mass(hard, weight, draws=300).itertuples():
             rows.append(
                 {

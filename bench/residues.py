@@ -24,6 +24,7 @@ from heedful.files.alignment import LETTERS, read_alignment
 from heedful.files.structure import read_structure
 from heedful.interact.residues import SiteContacts, precisions, prepare
 from heedful.interact.residues import couplings as cp
+from heedful.interact.residues.model import precision_interval
 
 from . import _page
 from ._data import CACHE, locate
@@ -96,26 +97,10 @@ def plmdca(codes: np.ndarray) -> np.ndarray | None:
         return np.load(kept) if done.returncode == 0 else None
 
 
-def difference(ours: np.ndarray, theirs: np.ndarray, contacts: np.ndarray, separation: int, seed: int = 0):
-    """95 % interval of P@L(ours) - P@L(theirs): bootstrap over residues."""
-    share = np.zeros(len(ours))
-    for scores, sign in ((ours, 1.0), (theirs, -1.0)):
-        i, j = np.triu_indices(len(scores), separation)
-        known = np.isfinite(contacts[i, j])
-        i, j = i[known], j[known]
-        top = np.argsort(-scores[i, j], kind="stable")[: len(scores)]
-        hit = contacts[i[top], j[top]] * sign / len(scores) / 2
-        np.add.at(share, i[top], hit)
-        np.add.at(share, j[top], hit)
-    rng = np.random.default_rng(seed)
-    draws = share[rng.integers(0, len(share), (4000, len(share)))].sum(1)
-    return np.quantile(draws, [0.025, 0.975])
-
-
 def against(ours: np.ndarray, theirs: np.ndarray, contacts: np.ndarray, separation: int) -> str:
     """'+.012 [-.003, +.026]': the difference in P@L and its interval."""
     gap = precisions(ours, contacts, separation)["P@L"] - precisions(theirs, contacts, separation)["P@L"]
-    low, high = difference(ours, theirs, contacts, separation)
+    low, high = precision_interval(ours, theirs, contacts, separation=separation)
     return f"{gap:+.3f} [{low:+.3f}, {high:+.3f}]"
 
 

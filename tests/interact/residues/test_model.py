@@ -5,6 +5,7 @@ import pytest
 
 from heedful.errors import InputError
 from heedful.interact.residues import SiteContacts, planted_family, precisions, site_weights
+from heedful.interact.residues.model import precision_interval
 from heedful.interact.residues.pseudo import plain_attention
 
 
@@ -94,3 +95,14 @@ def test_saves_and_loads(planted, tmp_path):
     model = SiteContacts().fit(planted.codes)
     again = SiteContacts.load(model.save(tmp_path / "map.safetensors"))
     np.testing.assert_array_equal(again.predict(), model.scores_)
+
+
+def test_interval_holds_the_difference_and_tells_a_clear_one(planted):
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(40, 40))
+    noise = noise + noise.T
+    ours = planted.contacts + 0.01 * noise
+    low, high = precision_interval(ours, noise, planted.contacts)
+    gap = precisions(ours, planted.contacts)["P@L"] - precisions(noise, planted.contacts)["P@L"]
+    assert 0 < low < gap < high
+    assert precision_interval(ours, ours, planted.contacts) == pytest.approx((0.0, 0.0), abs=1e-12)

@@ -20,8 +20,8 @@ def examine_contacts(
 ) -> list:
     """Test that the residues of the best pairs attend to each other.
 
-    The null moves a residue's scores among the residues it may attend to ("label"). Beside it, the same pairs' scores are set against a map of the
-    same alignment with every column shuffled: at least as large there, by chance, in how many pairs.
+    The null exchanges the residues' keys. Said beside it: how many of the pairs score above every pair of the
+    same map fitted on the same alignment with every column shuffled.
 
     Parameters
     ----------
@@ -79,8 +79,16 @@ def shuffled_scores(model: SiteContacts, codes: np.ndarray, *, seed: int = 0) ->
     return cp.corrected(cp.site_alphabet(f, model.letters, model.pseudocount)[0])
 
 
-def examine_site(scores: np.ndarray, strength: np.ndarray, members: np.ndarray, chosen: np.ndarray, *, keys=4.0,
-                 level: str = "quick", seed: int = 0) -> list:  # fmt: skip
+def examine_site(
+    scores: np.ndarray,
+    strength: np.ndarray,
+    members: np.ndarray,
+    chosen: np.ndarray,
+    *,
+    keys=4.0,
+    level: str = "quick",
+    seed: int = 0,
+) -> list:
     """Test that the site's residues attend to the residues named as linked more than to others.
 
     Parameters

@@ -42,7 +42,7 @@ def contacts(
     from ...files.structure import read_structure
     from . import couplings as cp
     from .claims import examine_contacts
-    from .model import SiteContacts, precisions
+    from .model import SiteContacts, precision_interval, precisions
     from .outputs import contact_table, write_contacts
     from .pictures import contact_pictures
     from .reading import read_contacts
@@ -67,9 +67,20 @@ def contacts(
         got = {name: precisions(values, known, separation) for name, values in maps.items()}
         tables["precision"] = pd.DataFrame([{"method": name, **row} for name, row in got.items()])
         ours, other = got["ours"], got["mean field (pseudocount .7)"]
+        field = maps["mean field (pseudocount .7)"]
         scores = [
-            Score(f"{key}, |i-j| >= {separation}", ours[key], other[key], "mean-field DCA, pseudocount .7")
-            for key in ("P@L", "P@L/2", "P@L/5", "AP")
+            Score(
+                f"{key}, |i-j| >= {separation}",
+                ours[key],
+                other[key],
+                "mean-field DCA, pseudocount .7",
+                interval=None
+                if part is None
+                else precision_interval(
+                    model.scores_, field, known, separation=separation, part=part, seed=seed
+                ),
+            )
+            for key, part in (("P@L", 1), ("P@L/2", 2), ("P@L/5", 5), ("AP", None))
         ]
         headline = (
             f"{ours['P@L']:.1%} of the best {family.length} pairs are C-beta contacts below 8 angstrom "
