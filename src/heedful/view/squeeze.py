@@ -123,6 +123,7 @@ def _tokens(source: str) -> list[_Token]:
             put("name", match.end())
         elif match := _NUMBER.match(source, at):
             put("number", match.end())
+            out[-1].text = out[-1].text.removeprefix("0") if out[-1].text.startswith("0.") else out[-1].text
         elif char == "/" and _starts_regex(out):
             put("text", _REGEX.match(source, at).end())
         else:

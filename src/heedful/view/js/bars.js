@@ -72,7 +72,7 @@ kinds.bars = (p, ctx) => {
           `${short(full(i), 300)}: ${withUnit(fmt(v), p.unit)}${weights ? `, weight ${fmt(weights[i])}` : ''}`,
         ),
         lay.name(at, full(i)),
-        Number.isNaN(v)
+        isMissing(v)
           ? label(zero + 6, y + 12, 'missing')
           : [
               g('rect', {
@@ -83,7 +83,7 @@ kinds.bars = (p, ctx) => {
                 rx: 1,
                 fill: ctx.colour(p.signed ? (v < 0 ? 'minus' : 'plus') : 's1'),
               }),
-              low && high && Number.isFinite(low[i])
+              low && high && isKnown(low[i])
                 ? stroke('whisker', d`M${x(low[i])} ${y + 5.5}v6m0 -3H${x(high[i])}m0 -3v6`)
                 : null,
               label(tipEnd, y + 13, p.signed ? signed(v) : fmt(v), 'num', back ? 'end' : 'start'),

@@ -3,6 +3,9 @@
 
 const SVG = 'http://www.w3.org/2000/svg';
 
+const isMissing = Number.isNaN,
+  isKnown = Number.isFinite;
+
 /** Make any string safe to look at: control characters become visible, direction overrides go. */
 function show(value) {
   return /^[ -~]*$/.test(value)
@@ -27,7 +30,7 @@ function make(el, attrs, kids) {
   }
   for (const kid of kids.flat(9)) {
     if (kid === null || kid === undefined || kid === false) continue;
-    el.append(kid.nodeType ? kid : document.createTextNode(show(kid)));
+    el.append(kid.nodeType ? kid : show(kid));
   }
   return el;
 }
@@ -117,7 +120,7 @@ const short = (value, n = 60) => {
 
 /** A number for people: three or four significant digits, a real minus sign, a dash where missing. */
 function fmt(v, digits = 3) {
-  if (v === null || v === undefined || Number.isNaN(v)) return '–';
+  if (v === null || v === undefined || isMissing(v)) return '–';
   const a = Math.abs(v);
   let text;
   if (a !== 0 && (a < 1e-4 || a >= 1e7)) text = v.toExponential(1).replace('e+', 'e');
@@ -263,7 +266,7 @@ function logTicks(low, high, count) {
 const DAY = 864e5,
   MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 function dateText(day) {
-  if (!Number.isFinite(day)) return '–';
+  if (!isKnown(day)) return '–';
   const iso = new Date(Math.round(day * DAY)).toISOString();
   return day % 1 ? iso.slice(0, 16).replace('T', ' ') : iso.slice(0, 10);
 }

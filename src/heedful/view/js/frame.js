@@ -105,7 +105,7 @@ function picture(p, theme) {
     ['div', 'tools'],
     ['p', 'read'],
   ].map(([tag, kind]) => h(tag, { class: kind }));
-  make(side, { 'aria-live': 'polite' }, []);
+  for (const el of [side, read]) el.setAttribute('aria-live', 'polite');
   const figure = h(
     'figure',
     { class: `pic ${p.kind}`, 'aria-labelledby': id },
@@ -205,7 +205,7 @@ function picture(p, theme) {
 /** A ranked list of names with weight bars: what it attends to, what attends to it. rows: { name, at, weight, contribution }. */
 function ranked(title, rows, go, unit = '', most = 12) {
   const peak = Math.max(1e-12, ...rows.map((row) => Math.abs(row.weight) || 0)),
-    adds = rows.some((row) => Number.isFinite(row.contribution));
+    adds = rows.some((row) => isKnown(row.contribution));
   const worth = (row) => Math.abs((adds ? row.contribution : row.weight) || 0),
     rest = rows.length - most;
   rows = rows.slice().sort((a, b) => worth(b) - worth(a));
@@ -279,7 +279,7 @@ function save(file, data, type) {
 /** Rows as CSV; a cell that a spreadsheet would take for a formula is kept as text. */
 function csvText(rows) {
   const cell = (v) => {
-    if (v === null || v === undefined || Number.isNaN(v)) return '';
+    if (v === null || v === undefined || isMissing(v)) return '';
     if (typeof v === 'number') return String(v);
     const text = /^[=+\-@]/.test(v) ? `'${show(v)}` : show(v);
     return /[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
@@ -287,46 +287,46 @@ function csvText(rows) {
   return '\ufeff' + rows.map((row) => row.map(cell).join(',') + '\r\n').join('');
 }
 const KEPT =
-  'fill fill-opacity stroke stroke-width stroke-opacity stroke-dasharray stroke-linejoin opacity font-size font-weight font-family text-anchor paint-order visibility'.split(
-    ' ',
-  );
+  'fill fill-opacity stroke stroke-width stroke-opacity stroke-dasharray stroke-linecap opacity font-size font-weight font-family text-anchor paint-order visibility';
 /** The drawing as one SVG that needs no style sheet: its canvases become images inside it. */
 function svgText(figure, body) {
   const box = body.getBoundingClientRect(),
-    style = getComputedStyle(body),
+    ink = getComputedStyle(body).color,
     size = { width: box.width, height: box.height + 30 };
+  const write = (x, y, value, fill, size) =>
+    label(x, y, value, null, 'start', { 'font-size': size, 'font-family': FONT, fill });
   const out = g(
     'svg',
     { xmlns: SVG, ...size, viewBox: `0 0 ${round(size.width)} ${round(size.height)}` },
-    g('rect', { ...size, fill: style.getPropertyValue('--paper') }),
-    label(0, 16, fit(figure.querySelector('h3').textContent, box.width, 15), null, 'start', {
-      'font-size': 14,
-      'font-weight': 600,
-      'font-family': FONT,
-      fill: style.color,
-    }),
+    g('rect', { ...size, fill: getComputedStyle(figure).getPropertyValue('--paper') }),
+    write(0, 16, fit(figure.querySelector('h3').textContent, box.width, 15), ink, 15),
   );
-  for (const item of body.querySelectorAll('canvas, svg, .legend span, .key span')) {
+  for (const item of body.querySelectorAll('canvas, svg, h4, .legend span, .key span, .tok')) {
     const at = item.getBoundingClientRect(),
-      place = { x: at.left - box.left, y: at.top - box.top + 30, width: at.width, height: at.height };
-    if (!at.width) continue;
+      now = getComputedStyle(item),
+      place = { x: at.left - box.left, y: at.top - box.top + 30, width: at.width, height: at.height },
+      panel = item.closest('.toks')?.getBoundingClientRect() || box;
+    if (!at.width || at.top < panel.top - 1 || at.bottom > panel.bottom + 1) continue;
     if (item.tagName === 'CANVAS')
       out.append(g('image', { href: item.toDataURL(), ...place, preserveAspectRatio: 'none' }));
-    else if (item.tagName === 'SPAN')
+    else if (item.tagName !== 'svg')
       out.append(
-        label(place.x, place.y + 13, item.textContent, null, 'start', {
-          'font-size': 12,
-          'font-family': FONT,
-          fill: getComputedStyle(item).color,
-        }),
+        g('rect', { ...place, fill: now.backgroundColor }),
+        write(
+          place.x + 3,
+          place.y + place.height * 0.72,
+          item.textContent,
+          now.color,
+          parseFloat(now.fontSize),
+        ),
       );
     else {
       const copy = item.cloneNode(true),
         to = [copy, ...copy.querySelectorAll('*')];
       [item, ...item.querySelectorAll('*')].forEach((el, i) => {
-        const now = getComputedStyle(el);
-        for (const key of KEPT) to[i].setAttribute(key, now.getPropertyValue(key));
-        to[i].removeAttribute('class');
+        const style = getComputedStyle(el);
+        for (const key of KEPT.split(' ')) to[i].setAttribute(key, style.getPropertyValue(key));
+        for (const key of ['class', 'style']) to[i].removeAttribute(key);
       });
       out.append(make(copy, place, []));
     }

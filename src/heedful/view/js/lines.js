@@ -11,7 +11,7 @@ function lines(p, ctx) {
     spans = p.spans || [],
     marks = p.marks || [];
   const order = count(x.length)
-      .filter((i) => Number.isFinite(x[i]))
+      .filter((i) => isKnown(x[i]))
       .sort((a, b) => x[a] - x[b]),
     log = p.log_x ? Math.log10 : (v) => v,
     xText = (v) => (p.dates ? dateText(v) : fmt(v, 4));
@@ -69,7 +69,7 @@ function lines(p, ctx) {
       let out = '',
         on = false;
       for (const i of list) {
-        if (Number.isNaN(values[i])) on = false;
+        if (isMissing(values[i])) on = false;
         else {
           out += d`${on ? 'L' : 'M'}${place(x[i])} ${y(values[i])}`;
           on = true;
@@ -78,11 +78,11 @@ function lines(p, ctx) {
       return out;
     };
     const area = (b) => {
-      const known = order.filter((i) => Number.isFinite(b.low[i] + b.high[i]));
+      const known = order.filter((i) => isKnown(b.low[i] + b.high[i]));
       return known.length ? `${run(b.high, known)}L${run(b.low, known.toReversed()).slice(1)}Z` : '';
     };
     const ends = series
-      .map((s, i) => [y(s.values[order.findLast((k) => Number.isFinite(s.values[k]))] ?? floor), i])
+      .map((s, i) => [y(s.values[order.findLast((k) => isKnown(s.values[k]))] ?? floor), i])
       .sort((a, b) => a[0] - b[0]);
     for (let turn = 0; turn < 20; turn++)
       for (let i = 1; i < ends.length; i++) {
@@ -160,7 +160,7 @@ function lines(p, ctx) {
         stroke('line', run(s.values), { stroke: ctx.series(i), 'stroke-dasharray': DASHES[i % 6] }),
         order.length < 40
           ? order
-              .filter((k) => Number.isFinite(s.values[k]))
+              .filter((k) => isKnown(s.values[k]))
               .map((k) => g('circle', { cx: place(x[k]), cy: y(s.values[k]), r: 2.4, fill: ctx.series(i) }))
           : null,
       ]),

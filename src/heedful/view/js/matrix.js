@@ -35,7 +35,7 @@ kinds.matrix = (p, ctx) => {
       }),
       pen = canvas.getContext('2d');
     values.forEach((v, i) => {
-      if (Number.isNaN(v)) return;
+      if (isMissing(v)) return;
       const x = (i % C) * cw,
         y = Math.floor(i / C) * ch;
       pen.fillStyle = css(tint(v));
@@ -71,7 +71,7 @@ kinds.matrix = (p, ctx) => {
       ),
       written
         ? Array.from(values, (v, i) =>
-            Number.isNaN(v)
+            isMissing(v)
               ? null
               : label(
                   cell(i)[0] + cw / 2,

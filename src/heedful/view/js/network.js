@@ -91,7 +91,7 @@ kinds.network = (p, ctx) => {
     place = (a) => [sx(x[a]), sy(y[a])];
     const fill = (a) =>
       values
-        ? Number.isNaN(values[a])
+        ? isMissing(values[a])
           ? ctx.colour('paper')
           : css(
               colours[
