@@ -21,7 +21,7 @@ from heedful.perceive.locate.retrieval import mean_average_precision
 from . import _page
 
 SCENES, NEGATIVES, TESTS = 8000, 0.22, 300
-TEST_SEED = 8  # nothing was chosen on these scenes; recipes were compared on seed 7
+TEST_SEED = 21  # nothing was chosen on these scenes; recipes were compared on seeds 7 and 8
 
 
 def model(method: str, seed: int, folder: Path | None) -> tuple[PatchClassifier, float]:
@@ -62,6 +62,8 @@ def measure(seeds: int, folder: Path | None, plain_seeds: int = 1):
 def means(found, method: str) -> list[dict]:
     """One row per map: mean over seeds."""
     tables = [table for (m, _), (table, *_) in found.items() if m == method]
+    if not tables:
+        return [{"map": "not run"}]
     columns = [c for c in tables[0].columns if c not in ("passes", "p", "overlap")]
     return [
         {
@@ -96,6 +98,10 @@ def rows(found) -> list[dict]:
         values = [get(*t) for t in tied]
         return f"{np.mean(values):.3f} ({', '.join(f'{v:.3f}' for v in values)})"
 
+    def of_plain(get) -> str:
+        values = [get(*found[key]) for key in found if key[0] == "plain"]
+        return f"plain ViT {np.mean(values):.3f}" if values else "plain ViT not run"
+
     def of(name, column):
         return f"{np.mean([t[0].loc[name, column] for t in tied]):.3f}"
 
@@ -103,7 +109,7 @@ def rows(found) -> list[dict]:
         {
             "work": "accuracy",
             "ours": per_seed(lambda t, f, s: f["accuracy"]),
-            "theirs": f"plain ViT {np.mean([found[k][1]['accuracy'] for k in found if k[0] == 'plain']):.3f}",
+            "theirs": of_plain(lambda t, f, s: f["accuracy"]),
             "anchor": "floor .93, goal .97",
             "note": f"{seeds} seeds, {TESTS} scenes each",
         },
@@ -159,8 +165,7 @@ def rows(found) -> list[dict]:
                 }
             )
     for column, word in (("mAP", "retrieval: mAP"), ("overlap", "retrieval: overlap (IoU)")):
-        plain = [facts["retrieval"] for (method, _), (_, facts, _) in found.items() if method == "plain"]
-        theirs = f"plain ViT {np.mean([r[column] for r in plain]):.3f}"
+        theirs = of_plain(lambda t, f, s, c=column: f["retrieval"][c])
         if column == "mAP":
             pooled = [facts["retrieval"]["mAP of the mean token"] for _, facts, _ in tied]
             theirs += f"; cosine of mean tokens {np.mean(pooled):.3f}"
@@ -178,7 +183,7 @@ def rows(found) -> list[dict]:
         {
             "work": "training, CPU seconds",
             "ours": per_seed(lambda t, f, s: s),
-            "theirs": f"plain ViT {np.mean([found[k][2] for k in found if k[0] == 'plain']):.0f}",
+            "theirs": of_plain(lambda t, f, s: s),
             "anchor": "about 160",
             "note": "one thread, machine shared: an indication",
         }
@@ -210,9 +215,10 @@ def write(found) -> None:
                 "Read with care",
                 "Scenes are ours (seeded, `make_scenes`); test grounds are procedural, or cut from the right "
                 "side of scikit-learn's two photographs, whose left side was trained on. Recipes were "
-                f"compared on test seed 7, the figures are of seeds {TEST_SEED} to {TEST_SEED + 2}. Accuracy "
-                "counts landmarks only. The deletion curve blanks with the image's mean colour. Absolute "
-                "gradients do not add up to the logit; contributions and signed gradients do.",
+                "compared on test seeds 7 and 8 (the warm restart was added when one of three seeds stayed at "
+                f"accuracy .913 there); the figures are of seeds {TEST_SEED} to {TEST_SEED + 2}, looked at "
+                "once. Accuracy counts landmarks only. The deletion curve blanks with the image's mean colour. "
+                "Absolute gradients do not add up to the logit; contributions and signed gradients do.",
             ),
         ],
         packages=("torch", "numpy", "scikit-learn"),
