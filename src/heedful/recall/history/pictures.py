@@ -25,30 +25,41 @@ def patient(model: History, H: Histories, row: int) -> list:
     running = table.sort_values("time")["contribution"].cumsum().to_numpy() + table.attrs["rest"]
     return [
         pic.Bars(
-            f"Subject {who} at {when}: what moved the risk to {risk:.2f}", names,
-            top["contribution"].to_numpy(), weights=top["weight"].to_numpy(), unit="log hazard ratio",
-            caption="Exact terms of the sum, largest first, with the attention weight of each event within its "
-                    f"head. Covariates and intercept give {table.attrs['rest']:+.2f}.",
+            f"Subject {who} at {when}: what moved the risk to {risk:.2f}",
+            names,
+            top["contribution"].to_numpy(),
+            weights=top["weight"].to_numpy(),
+            unit="log hazard ratio",
+            caption="Exact terms of the sum, largest first, with the attention weight of each event within "
+            f"its head. Covariates and intercept give {table.attrs['rest']:+.2f}.",
         ),
         pic.Timeline(
-            f"Subject {who}: the history as it was read", table["time"].to_numpy(dtype=float),
-            {"running sum of contributions": running}, y_label="log hazard ratio",
-            events=[(float(r.time), str(r.code), float(r.contribution), float(r.weight)) for r in top.itertuples()],
+            f"Subject {who}: the history as it was read",
+            table["time"].to_numpy(dtype=float),
+            {"running sum of contributions": running},
+            y_label="log hazard ratio",
+            events=[
+                (float(r.time), str(r.code), float(r.contribution), float(r.weight)) for r in top.itertuples()
+            ],
             caption="Every event before the prediction time and none after it.",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def half_lives(model: History) -> pic.Bars:
     """Half-lives in days with 95 % intervals, those that the data tell."""
     table = model.half_lives_[model.half_lives_["told"]].sort_values("half_life")
     return pic.Bars(
-        "How long each code is remembered", [f"{r.code} ({r.readout})" for r in table.itertuples()],
-        np.log10(table["half_life"].to_numpy()), low=np.log10(table["low"].to_numpy()),
-        high=np.log10(table["high"].to_numpy()), signed=False, unit="log10 days",
+        "How long each code is remembered",
+        [f"{r.code} ({r.readout})" for r in table.itertuples()],
+        np.log10(table["half_life"].to_numpy()),
+        low=np.log10(table["low"].to_numpy()),
+        high=np.log10(table["high"].to_numpy()),
+        signed=False,
+        unit="log10 days",
         caption="Half-life and 95 % interval. Codes whose interval spans more than a factor of 1000 are left "
-                "out: the data do not tell how long they are remembered.",
-    )  # fmt: skip
+        "out: the data do not tell how long they are remembered.",
+    )
 
 
 def calibration(p: np.ndarray, case: np.ndarray, weight: np.ndarray) -> pic.Curves:

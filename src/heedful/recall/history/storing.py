@@ -31,9 +31,14 @@ def save(model: History, path: str | Path) -> Path:
     True
     """
     record = {
-        "estimator": "History", "format": FORMAT, "parameters": model.get_params(), "codes": model.codes_,
-        "static_names": model.static_names_, "hazard": model.hazard_, "correction": getattr(model, "correction_", None),
-    }  # fmt: skip
+        "estimator": "History",
+        "format": FORMAT,
+        "parameters": model.get_params(),
+        "codes": model.codes_,
+        "static_names": model.static_names_,
+        "hazard": model.hazard_,
+        "correction": getattr(model, "correction_", None),
+    }
     arrays = {"theta": model.theta_}
     if model.method == "plain":
         plain = model.plain_

@@ -40,10 +40,13 @@ def claim(scan: LagScan) -> Claim | None:
         np.eye(len(links)), gain.T, scale=1.0
     )  # q_i . k_p is what token p would gain in the place of link i
     return Claim(
-        W, queries=range(len(links)), keys=keys, null="label",
+        W,
+        queries=range(len(links)),
+        keys=keys,
+        null="label",
         name=f"{len(links)} links found in the first half, source and lag, hold in the second",
         caution="assuming no hidden common driver and the same dynamics throughout",
-    )  # fmt: skip
+    )
 
 
 def verdicts(scan: LagScan, *, level: str = "quick", seed: int = 0) -> list:

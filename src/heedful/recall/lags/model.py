@@ -55,8 +55,8 @@ class LagScan(BaseEstimator):
         fifth of panels.
     together : DataFrame
         Pairs whose whitened residuals correlate at lag 0 (one, other, correlation, p, q), in a family of
-        their own: an undirected sign of an effect faster than the clock, or of a hidden driver that reaches both at
-        once. A hidden driver with two different delays is not seen.
+        their own: an undirected sign of an effect faster than the clock, or of a hidden driver that
+        reaches both at once. A hidden driver with two different delays is not seen.
     links, self_links, products_found : DataFrame
         Tidy; source, target, lag, p, q, value, low, high (95 % lag interval), weight, shape, partner.
     names : list of str

@@ -25,8 +25,15 @@ def together(scan: LagScan) -> pd.DataFrame:
     q = adjusted(p)
     keep = np.flatnonzero(q <= scan.alpha)
     names = np.asarray(scan.names, dtype=object)
-    table = pd.DataFrame({"one": names[i[keep]], "other": names[j[keep]], "correlation": r[i, j][keep],
-                          "p": p[keep], "q": q[keep]})  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "one": names[i[keep]],
+            "other": names[j[keep]],
+            "correlation": r[i, j][keep],
+            "p": p[keep],
+            "q": q[keep],
+        }
+    )
     return table.sort_values("p", ignore_index=True)
 
 
