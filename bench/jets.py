@@ -8,6 +8,7 @@ Each training's scores are kept under bench/.cache/jets, so that a run that was 
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -365,6 +366,18 @@ def reading_rows() -> list[dict]:
     return rows
 
 
+def told(name: str, make) -> list[dict]:
+    """Rows from the cache, or made and kept."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    path = KEPT / f"rows-{name}.json"
+    if not path.exists() and (rows := make()):
+        path.write_text(json.dumps(rows))
+    return json.loads(path.read_text()) if path.exists() else []
+
+
+PARTS = {"cost": cost_rows, "clusters": cluster_rows, "reading": reading_rows}
+
+
 def run(out=None) -> list[dict]:
     """Every row that the data at hand allows."""
     return tag_rows(3400) + tag_rows(20_000) + cost_rows() + cluster_rows() + reading_rows()
@@ -373,6 +386,9 @@ def run(out=None) -> list[dict]:
 def main() -> None:
     torch.set_num_threads(1)
     words = [w for w in sys.argv[1:] if not w.startswith("--")]
+    if words and words[0] in PARTS:
+        told(words[0], PARTS[words[0]])
+        return
     if words:  # one part of the trainings: `python -m bench.jets 3400 ours 2`, the last a seed
         scored(int(words[0]), *words[1:2], *map(int, words[2:]))
         return
@@ -380,9 +396,9 @@ def main() -> None:
     sections = [
         ("3,400 training jets", tag_rows(3400, cached)),
         ("20,000 training jets", tag_rows(20_000, cached)),
-        ("Cost of locality", cost_rows()),
-        ("Clusters of attention and truth partons", cluster_rows()),
-        ("What the query attends to", reading_rows()),
+        ("Cost of locality", told("cost", cost_rows)),
+        ("Clusters of attention and truth partons", told("clusters", cluster_rows)),
+        ("What the query attends to", told("reading", reading_rows)),
     ]
     for heading, rows in sections:
         print(f"\n{heading}\n{_page.table(rows)}" if rows else f"\n{heading}: skipped")
