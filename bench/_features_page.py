@@ -181,7 +181,9 @@ def page(write: bool) -> None:
             "values. Random forest: 500 trees. LightGBM: 200 rounds at .05, 7 leaves, columns "
             "sampled. All as "
             "tables of a hundred patients ask for; none was tuned on test folds. The arbiter is used "
-            "as it comes.",
+            "as it comes. "
+            "The sparse expert joined the arbiter after an earlier version was seen on four of the tables (Ahn2021, "
+            "C4KC-KiTS, HNSCC, Head-Neck-PET-CT), where LASSO led; the others were not looked at before.",
         ),
     ]
     if write:

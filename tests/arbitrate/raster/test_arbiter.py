@@ -72,7 +72,7 @@ def test_no_data_is_never_a_value(arbiter, clear):
 
 @pytest.mark.parametrize(
     ("name", "source", "floor"),
-    [("cloud", "optical", 0.9), ("interference", "sar", 0.85), ("no-data as 0", "optical", 0.8)],
+    [("cloud", "optical", 0.85), ("interference", "sar", 0.85), ("no-data as 0", "optical", 0.7)],
 )
 def test_weight_leaves_planted_damage(arbiter, clear, name, source, floor):
     bad, masks = corrupt(clear, name, 0)
