@@ -56,19 +56,38 @@ class Asked:
     def weigh(self) -> Weights:
         """The :class:`~heedful.Weights` of this call; nothing is computed."""
         priors: list[Any] = []
+        q, mask = _surfaced(self.q, self.mask) if self.sink is None else (self.q, self.mask)
         if self.causal is not None:
             priors.append(Causal(self.causal))
-        if self.mask is not None:
-            priors.append(Mask(self.mask) if self.mask.dtype == torch.bool else Bias(self.mask))
-        heads = self.q.ndim >= 3 and self.k.ndim >= 3 and self.q.shape[-3] != self.k.shape[-3]
+        if mask is not None:
+            priors.append(Mask(mask) if mask.dtype == torch.bool else Bias(mask))
+        heads = q.ndim >= 3 and self.k.ndim >= 3 and q.shape[-3] != self.k.shape[-3]
         shared = heads and self.k.shape[-3] > 1
-        return Weights(self.q, self.k, priors, scale=self.scale, sink=self.sink, gqa=shared)
+        return Weights(q, self.k, priors, scale=self.scale, sink=self.sink, gqa=shared)
 
     @property
     def versions(self) -> tuple[int, ...]:
         """Version counters of all tensors that the weights are made of."""
         held = (self.q, self.k, self.mask, self.sink)
         return tuple(0 if t is None or t.is_inference() else t._version for t in held)
+
+
+def _surfaced(q: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Queries all of whose keys are "masked" by a large finite number, with that number taken out.
+
+    Models mask with finfo.min instead of -inf. In a row where nothing else is left the number drowns the
+    scores (s + min rounds to min) and the model averages its keys evenly; a constant per row changes no
+    weight, but lse ~ -3e38 would keep no digit. So the row's largest number is subtracted, and its
+    queries are set to 0 where they were drowned.
+    """
+    if mask is None or mask.dtype == torch.bool or not mask.shape[-1]:
+        return q, mask
+    top = mask.detach().amax(-1, keepdim=True)
+    low = (top < -1e4) & (top > -torch.inf)
+    if not bool(low.any()):
+        return q, mask
+    mask = torch.where(low, mask - top.where(low, torch.zeros_like(top)), mask)
+    return torch.where(low & (top < -1e30), torch.zeros((), dtype=q.dtype, device=q.device), q), mask
 
 
 def from_call(args: tuple, kwargs: dict[str, Any]) -> Asked:
@@ -83,7 +102,9 @@ def from_call(args: tuple, kwargs: dict[str, Any]) -> Asked:
     given = dict(zip(PARAMETERS, args, strict=False)) | kwargs
     unknown = sorted(set(given) - set(PARAMETERS)) + [f"argument {n}" for n in range(8, len(args))]
     if unknown:
-        raise InputError(f"scaled_dot_product_attention was given {', '.join(unknown)}, which changes the weights")
+        raise InputError(
+            f"the kernel was given {', '.join(unknown)}, which heedful does not know and cannot read past"
+        )
     q, k, v, mask = (given.get(name) for name in PARAMETERS[:4])
     if any(getattr(t, "is_nested", False) for t in (q, k, v)):
         raise InputError("queries or keys are nested (ragged) tensors", remedy="pad them, with a mask")
@@ -134,7 +155,8 @@ def unpacked(asked: Asked, module: Any) -> Asked:
         heads = module.num_heads
         if len(lead) == 1 and lead[0] % heads == 0:
             return replace(
-                asked, **{n: _unfold(getattr(asked, n), lead[0], heads) for n in ("q", "k", "v", "mask", "sink")}
+                asked,
+                **{n: _unfold(getattr(asked, n), lead[0], heads) for n in ("q", "k", "v", "mask", "sink")},
             )
     return asked
 
@@ -145,7 +167,9 @@ def _unfold(t: Tensor | None, lead: int, heads: int) -> Tensor | None:
     return t.reshape(lead // heads, heads, *t.shape[1:])
 
 
-def from_scores(logits: Tensor, v: Tensor | None, *, sink: bool, dropout: float, notes: tuple[str, ...]) -> Asked:
+def from_scores(
+    logits: Tensor, v: Tensor | None, *, sink: bool, dropout: float, notes: tuple[str, ...]
+) -> Asked:
     """A softmax that the model has written out: its scores are the prior, its content is nothing."""
     outlet = logits[..., -1:] if sink else None
     logits = logits[..., :-1] if sink else logits

@@ -35,7 +35,20 @@ class Frame:
     seen: int = 0
 
 
-class Interceptor(TorchDispatchMode):
+class _Operators(TorchDispatchMode):
+    """Hands every dispatched operator to a function that runs it."""
+
+    supports_higher_order_operators = True
+
+    def __init__(self, operator: Callable[..., Any]):
+        super().__init__()
+        self._operator = operator
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        return self._operator(self, func, args, kwargs or {})
+
+
+class Interceptor:
     """Sees attention calls while a model runs; every call still runs its own kernel, unchanged.
 
     1. ``F.scaled_dot_product_attention``, replaced by a function that calls it and then looks;
@@ -52,15 +65,12 @@ class Interceptor(TorchDispatchMode):
         Called for what cannot be read, and for attention modules that ran unseen.
     """
 
-    supports_higher_order_operators = True
-
     def __init__(
         self,
         model: torch.nn.Module,
         tell: Callable[[Frame, str, Asked], None],
         refuse: Callable[[Frame, str], None],
     ):
-        super().__init__()
         self._names = {id(m): name or type(m).__name__ for name, m in model.named_modules()}
         self._expected = {id(m) for m in model.modules() if attends(m)}
         self._tell, self._refuse = tell, refuse
@@ -76,11 +86,10 @@ class Interceptor(TorchDispatchMode):
         self._held.callback(before.remove)
         self._held.callback(after.remove)
         self._replace()
-        return super().__enter__()
+        self._held.enter_context(_Operators(self._operator))
 
     def __exit__(self, *error):
         self._held.close()
-        return super().__exit__(*error)
 
     # -- 1. the function ------------------------------------------------------------------------
 
@@ -105,14 +114,13 @@ class Interceptor(TorchDispatchMode):
 
     # -- 2. the operators -----------------------------------------------------------------------
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
+    def _operator(self, mode: TorchDispatchMode, func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
         if not self._looking():
             return func(*args, **kwargs)
         schema = getattr(func, "_schema", None)
         name = schema.name if schema is not None else str(func)
         if name in _WHOLE:
-            with self:
+            with mode:
                 out = func.decompose(*args, **kwargs)
             if out is not NotImplemented:
                 return out
@@ -121,7 +129,9 @@ class Interceptor(TorchDispatchMode):
             self._written.softmax(args, out, self._owner())
         elif name in OPERATORS:
             self._report("fast path", from_native, func, args, kwargs)
-        elif (name.startswith(_FUSED) or name == "aten::scaled_dot_product_attention") and "backward" not in name:
+        elif (
+            name.startswith(_FUSED) or name == "aten::scaled_dot_product_attention"
+        ) and "backward" not in name:
             self._report("fused", from_operator, func, args, kwargs)
         elif schema is None and "flex_attention" in name and "backward" not in name:
             self._refused("flex_attention: its scores are changed by code that cannot be read as a tensor")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -291,7 +290,9 @@ class Seen:
 
     def __repr__(self) -> str:
         missing = f", {len(self.unseen)} not read" if self.unseen else ""
-        return f"Seen({type(self._model).__name__}: {len(self.calls)} calls, {len(self.layers)} layers{missing})"
+        return (
+            f"Seen({type(self._model).__name__}: {len(self.calls)} calls, {len(self.layers)} layers{missing})"
+        )
 
 
 def _objects(names: Sequence[str]):

@@ -59,7 +59,9 @@ class Written:
         self.pending.append(found)
         self._also(found, out)
 
-    def follow(self, name: str, func: Any, args: tuple, kwargs: dict, out: Any) -> tuple[Pending, Asked | str] | None:
+    def follow(
+        self, name: str, func: Any, args: tuple, kwargs: dict, out: Any
+    ) -> tuple[Pending, Asked | str] | None:
         """What an operator does with weights that are waiting; a finished attention, where it is one.
 
         Returns
@@ -102,14 +104,19 @@ class Written:
             self._forget(found)
         return gone
 
-    def _product(self, found: Pending, mine: Tensor, other: Tensor, at: int) -> tuple[Pending, Asked | str] | None:
+    def _product(
+        self, found: Pending, mine: Tensor, other: Tensor, at: int
+    ) -> tuple[Pending, Asked | str] | None:
         keys = found.logits.shape[-1] - found.sink
         side = -1 if at == 0 else -2  # contracted over the keys, which lie side by side in memory
         if mine.ndim < 2 or mine.shape[side] != keys or (keys > 1 and mine.stride(side) != 1):
             return None  # over the queries: a column sum or a gradient, not the weighted mean
         self._forget(found)
         if found.changed:
-            return found, f"the weights were changed after the softmax ({found.changed}); it is not they that attend"
+            return (
+                found,
+                f"its weights were changed after the softmax ({found.changed})",
+            )
         if not found.logits.is_inference() and found.logits._version != found.version:
             return found, "the scores were changed in place after the softmax"
         v = other if at == 0 else other.mT
