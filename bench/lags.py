@@ -310,7 +310,7 @@ def extras(out=print, *, quick: bool = False) -> list[dict]:
     return rows
 
 
-NOTES = """- Panels of N = 20 are given to PCMCI three a cell (it takes seconds for each), all others twelve or
+NOTES = """- Panels of N = 20 are given to PCMCI three a cell (it takes seconds for each), others twelve or
   forty.
 - p-values are conservative in the body (.040 to .047 below .05, outside Monte-Carlo error): token p
   is a union bound over its block and, by Bonferroni, its products, and neighbouring lags of an AR

@@ -276,14 +276,14 @@ class Context:
         return self.e if self.last is None else self.e - self.beta * self.last
 
     def _row(self, token: int, others: np.ndarray) -> np.ndarray:
-        a, keep = self.rows.t.a, self.rows.keep
-        D = a[:, token, None] * a[:, others]
+        first, keep = self.rows.t.phi[:, 0], self.rows.keep
+        D = first[token] * first[others]  # (others, n)
         if keep is not None:
-            D *= keep[:, None]
-        total = (D**2).sum(0) - D.sum(0) ** 2 / self.rows.n
-        den = total - ((self.Q.T @ D) ** 2).sum(0)
+            D *= keep
+        total = np.einsum("pn,pn->p", D, D) - D.sum(1) ** 2 / self.rows.n
+        den = total - ((D @ self.Q) ** 2).sum(1)
         wide = den > 1e-3 * np.maximum(total, 1e-12)
-        return np.where(wide, self._weight() @ D / np.sqrt(np.where(wide, den, 1.0) * self.ee), 0.0)
+        return np.where(wide, D @ self._weight() / np.sqrt(np.where(wide, den, 1.0) * self.ee), 0.0)
 
     def _barred(self, score: np.ndarray, tokens: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
         """0 for pairs of one series and products in the model; clipped inside (-1, 1)."""
