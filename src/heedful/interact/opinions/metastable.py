@@ -53,7 +53,7 @@ class Lifetime:
     def sentence(self) -> str:
         """One sentence for a report."""
         if self.ends == "consensus":
-            return "There is one camp: consensus."
+            return "There is one camp of at least 1 %: consensus, strays apart."
         if self.ends == "structure":
             return (
                 f"The {self.camps} camps are permanent: the network has {self.closed} groups that listen "
@@ -147,26 +147,40 @@ def lifetime(
 
     Notes
     -----
-    Each camp is taken at its mean, its members weighted by the stationary distribution of listening within
-    the camp, and the map of the camps is followed in leaps during which no exponent changes by more than 1 %.
+    People outside any camp of 1 % go to the nearest one. Each camp is taken at its mean, its members weighted by
+    the stationary distribution of listening within the camp, and the map of the camps is followed in leaps
+    during which no exponent changes by more than 1 %.
     """
     x = np.asarray(opinions, dtype=np.float64).reshape(len(opinions), -1)
     label = measures.camps(x, math.sqrt(tau))
     sizes = np.bincount(label)
     seen = measures.count_camps(label)
     closed = closed_classes(network)
-    if len(sizes) == 1:
-        return Lifetime(math.nan, math.nan, 1, closed, "consensus")
+    if len(sizes) == 1 or seen == 1:  # those outside a single camp are strays, no camp of their own
+        return Lifetime(math.nan, math.nan, seen, closed, "consensus")
     if held is not None and np.any(held):
         return Lifetime(math.inf, 0.0, seen, closed, "structure")
     if network is not None and closed > 1:
         return Lifetime(math.inf, 0.0, seen, closed, "structure")
+    label = _gather(x, label, seen)
+    sizes = np.bincount(label)
     if len(sizes) > MAX_CAMPS:
         return Lifetime(math.nan, math.nan, seen, closed, "merge")
     centres, counts, weight = _reduce(x, label, network, self_weight)
     gap = camp_gap(centres, counts, tau, weight)
     steps, ends = camp_lifetime(centres, counts, tau, until=until, weight=weight, share=sizes)
     return Lifetime(steps, gap, seen, closed, ends)
+
+
+def _gather(x, label, seen):
+    """Strays (camps below 1 %, ranked last) go to the nearest camp: a stray that joins is no merger."""
+    centres = np.stack([x[label == c].mean(0) for c in range(seen)])
+    stray = np.flatnonzero(label >= seen)
+    out = label.copy()
+    for a in range(0, len(stray), 10_000):
+        part = stray[a : a + 10_000]
+        out[part] = np.argmin(((x[part, None] - centres[None]) ** 2).sum(-1), axis=1)
+    return out
 
 
 def _reduce(x, label, network, self_weight):
