@@ -157,7 +157,7 @@ def rows(found) -> list[dict]:
             gap, low, high = paired(found, rival, column)
             out.append(
                 {
-                    "work": f"deletion less that of {rival}",
+                    "work": f"{word}: less that of {rival}",
                     "ours": f"{gap:+.4f}",
                     "theirs": "0",
                     "anchor": "<= 0",
@@ -215,9 +215,9 @@ def write(found) -> None:
                 "Read with care",
                 "Scenes are ours (seeded, `make_scenes`); test grounds are procedural, or cut from the right "
                 "side of scikit-learn's two photographs, whose left side was trained on. Recipes were "
-                "compared on test seeds 7 and 8 (the warm restart was added when one of three seeds stayed at "
-                f"accuracy .913 there); the figures are of seeds {TEST_SEED} to {TEST_SEED + 2}, looked at "
-                "once. Accuracy counts landmarks only. The deletion curve blanks with the image's mean colour. "
+                "compared on test seeds 7 and 8 (the warm restart was added when one of three seeds stayed "
+                f"at accuracy .913 there); the figures are of seeds {TEST_SEED} to {TEST_SEED + 2}, looked "
+                "at once. Accuracy counts landmarks only. The deletion curve blanks with the mean colour. "
                 "Absolute gradients do not add up to the logit; contributions and signed gradients do.",
             ),
         ],
