@@ -215,3 +215,58 @@ def story(name: Names, shown: list[pic.Picture] | None = None) -> Story:
         notes=[name(), name()],
         outputs=[name().replace("/", "").replace("\x00", "")[:80]],
     )
+
+
+def edges() -> list[pic.Picture]:
+    """Pictures of nothing, of one thing, of what is missing, and of far too much."""
+    r, N = np.random.default_rng(0), float("nan")
+    return [
+        pic.Bars("empty", [], []),
+        pic.Bars("nan", ["a"], [N]),
+        pic.Bars("zero", ["a", "b"], [0, 0], weights=[0, 0]),
+        pic.Bars("60", [f"n{i}" for i in range(60)], r.standard_normal(60)),
+        pic.Waterfall("none", [], [], start=0, end_label="e"),
+        pic.Waterfall("neg", ["a", "b"], [-1, -2], start=-0.5, end_label="e"),
+        pic.Timeline("empty", [], {}),
+        pic.Timeline("one", ["2001-01-01"], {"s": [1]}),
+        pic.Timeline("nan", [1, 2, 3], {"s": [N, N, N]}),
+        pic.Timeline(
+            "numbers", [3, 1, 2], {"s": [1, 2, 3], "t": [2, 2, 2]}, bands={"other": ([0, 0, 0], [1, 1, 1])}
+        ),
+        pic.Timeline(
+            "only span", ["2001-01-01", "2001-02-01"], {}, spans=[("2001-01-05", "2001-01-08", "x")]
+        ),
+        pic.Curves("const", [1, 1, 1], {"s": [2, 2, 2]}),
+        pic.Curves("unsorted NaN x", [1, N, 0], {"s": [1, 2, 3]}),
+        pic.Curves("log wide", np.logspace(-8, 8, 30), {"s": np.arange(30)}, log_x=True),
+        pic.Matrix("one", [[1.0]], ["r"], ["c"]),
+        pic.Matrix("nan", [[N, N]], ["r"], ["c", "d"]),
+        pic.Matrix("wide", r.random((3, 400)), list("abc"), [f"c{i}" for i in range(400)]),
+        pic.Matrix("tall", r.random((500, 3)), [f"row number {i}" for i in range(500)], list("abc")),
+        pic.Matrix("zero", [[0.0, 0.0]], ["r"], ["c", "d"], signed=True),
+        pic.Slice("flat", np.zeros((4, 4))),
+        pic.Slice("nan", np.full((4, 4), N), overlay=np.full((4, 4), N)),
+        pic.Slice("thin", r.random((2, 300)), outlines={"none": np.zeros((2, 300))}),
+        pic.Swipe("s", np.zeros((3, 3)), np.zeros((3, 3)), left_label="", right_label=""),
+        pic.Network("empty", [], []),
+        pic.Network("one", [0], [0]),
+        pic.Network("same", [1, 1], [1, 1], labels=["a", "b"], edges=([0], [1], [N])),
+        pic.Network(
+            "many",
+            r.normal(size=3000),
+            r.normal(size=3000),
+            edges=(r.integers(0, 3000, 9000), r.integers(0, 3000, 9000)),
+        ),
+        pic.Arcs("none", ["a"], [], []),
+        pic.Arcs("one", ["a"], [[0, 0]], [1]),
+        pic.Tokens("none", ["a"], ["b"], [[-1]], [[N]]),
+        pic.Tokens("nan", ["a", "b"], ["a", "b"], [[0, 1], [1, -1]], [[N, 0.5], [1, N]], columns=[N, 1]),
+        pic.Opinions("one", [0.0], tau=1, steps=1),
+        pic.Opinions("same", [1.0, 1.0], tau=1e-9, steps=3, edges=([0], [1])),
+        pic.Table("none", pd.DataFrame()),
+        pic.Table("cols", pd.DataFrame(columns=["a"])),
+        pic.Table(
+            "multi",
+            pd.DataFrame({("a", "b"): [1]}, index=pd.MultiIndex.from_tuples([("x", "y")], names=["p", "q"])),
+        ),
+    ]

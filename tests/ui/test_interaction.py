@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 
 from heedful.reading import pictures as pic
+from heedful.reading.static import figure
 from heedful.reading.static.graphs import trajectories
 from heedful.reading.static.style import ramp
 from heedful.view import write_report
 
-from ._stories import Names, story
+from ._stories import Names, edges, story
 
 pytestmark = pytest.mark.ui
 
@@ -223,11 +224,11 @@ def test_a_table_is_sorted_by_its_header(open_report, tmp_path):
 
 def test_every_picture_saves_its_numbers_and_its_drawing(open_report, tmp_path):
     opened = open_report(write_report(tmp_path / "r.html", story(Names(["=name"]))))
-    for figure in opened.page.locator("figure.pic").all():
+    for drawn in opened.page.locator("figure.pic").all():
         for label in ("CSV", "SVG", "PNG"):
-            button = figure.locator("button", has_text=label)
+            button = drawn.locator("button", has_text=label)
             if not button.count():
-                assert "table" in figure.get_attribute("class")
+                assert "table" in drawn.get_attribute("class")
                 continue
             with opened.page.expect_download() as waiting:
                 button.click()
@@ -278,3 +279,17 @@ def test_printing_leaves_the_tools_away(open_report, tmp_path):
     page = one(open_report, tmp_path, pic.Bars("b", ["a"], [1.0])).page
     page.emulate_media(media="print")
     assert not page.locator(".tools").first.is_visible()
+
+
+def test_nothing_one_missing_and_too_much_are_all_drawn(open_report, tmp_path):
+    opened = open_report(write_report(tmp_path / "r.html", story(Names(["name"]), shown=edges())), width=390)
+    assert opened.broken() == []
+    assert opened.complaints == []
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert "undefined" not in opened.page.locator("main").inner_text()
+    assert not opened.page.locator("svg [d*=NaN], svg [cx*=NaN], svg [x*=NaN], svg [width*=NaN]").count()
+
+
+@pytest.mark.parametrize("picture", edges(), ids=lambda p: f"{p.kind}-{p.title}")
+def test_nothing_one_missing_and_too_much_are_printed(picture):
+    assert figure(picture).get_figheight() > 0

@@ -57,7 +57,7 @@ class Picture:
             "unit": clip(self.unit),
             "verdict": verdict_dict(self.verdict),
         }
-        return {key: value for key, value in {**head, **self._fields()}.items() if value not in (None, "")}
+        return {key: value for key, value in {**head, **self._fields()}.items() if value is not None}
 
     def _fields(self) -> dict[str, Any]:
         raise NotImplementedError

@@ -5,7 +5,7 @@ kinds.arcs = (p, ctx) => {
     n = p.labels.length,
     end = (e, side) => pairs[2 * e + side],
     order = count(weights.length).sort((a, b) => weights[a] - weights[b]),
-    peak = Math.max(1e-12, ...Array.from(weights, Math.abs));
+    peak = Math.max(1e-12, extent(weights.map(Math.abs))[1]);
   let chosen = null,
     place,
     paths = [],

@@ -204,7 +204,7 @@ function picture(p, theme) {
 
 /** A ranked list of names with weight bars: what it attends to, what attends to it. rows: { name, at, weight, contribution }. */
 function ranked(title, rows, go, unit = '', most = 12) {
-  const peak = Math.max(1e-12, ...rows.map((row) => Math.abs(row.weight) || 0)),
+  const peak = Math.max(1e-12, extent(rows.map((row) => Math.abs(row.weight)))[1]),
     adds = rows.some((row) => isKnown(row.contribution));
   const worth = (row) => Math.abs((adds ? row.contribution : row.weight) || 0),
     rest = rows.length - most;

@@ -17,8 +17,13 @@ kinds.matrix = (p, ctx) => {
       across = wide(p.columns, 40),
       room = Math.max(80, width - left - Math.max(6, Math.min(60, across * 0.5))),
       widest = C > 60 ? 12 : across * C + 10 * C < room ? Math.max(46, Math.min(110, across + 10)) : 46,
-      cw = Math.min(room / C, widest, R > 40 ? Math.max(2, 620 / R) : 110),
-      ch = R < 4 ? clamp(cw, 28, 46) : cw < 14 && R < 30 ? 16 : Math.min(cw, 46);
+      cw = Math.min(room / C, widest, R > 40 ? Math.max(2, 620 / R) * (3 * C < R ? 8 : 1) : 110),
+      ch =
+        R < 4
+          ? clamp(cw, 28, 46)
+          : cw < 14 && R < 30
+            ? 16
+            : Math.min(cw, 46, R > 40 ? Math.max(2, 620 / R) : 46);
     const level = across < cw - 4 || (across < 40 && cw < 12),
       y0 = (level ? 18 : Math.min(110, across * 0.82 + 14)) + (p.column_label ? 18 : 0),
       w = cw * C,

@@ -79,7 +79,7 @@ kinds.tokens = (p, ctx) => {
   });
   function tint(pairs, chips) {
     for (const el of tinted) el.style.removeProperty('--w');
-    const peak = Math.max(1e-12, ...pairs.map(([, w]) => w));
+    const peak = Math.max(1e-12, extent(pairs.map(([, w]) => w))[1]);
     tinted = pairs
       .map(([i, w]) => {
         chips[i]?.style.setProperty('--w', `${Math.round(3 + (62 * Math.max(0, w)) / peak)}%`);
