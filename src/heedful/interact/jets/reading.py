@@ -136,7 +136,7 @@ def read_tagger(tagger: JetTagger, sample: JetSample, *, jets: int = 30, top: in
                    title="what each jet's query attends to")  # fmt: skip
 
 
-def attention_clusters(eta, phi, pt, *, clusters: int = 3, reach: float = 0.2) -> np.ndarray:
+def attention_clusters(eta, phi, pt, *, clusters: int = 3, reach: float = 0.08) -> np.ndarray:
     """Group one jet's particles by attention: near and hard particles attend to each other.
 
     The weights are ``Gaussian(reach)`` in (eta, phi) with a gate of ln pT; every particle moves to its row's
@@ -148,7 +148,7 @@ def attention_clusters(eta, phi, pt, *, clusters: int = 3, reach: float = 0.2) -
     eta, phi, pt : (N,)
     clusters : int
     reach : float
-        In delta R.
+        In delta R; 0.08 was chosen on 80 simulated top jets of another sample than the bench tests on.
 
     Returns
     -------
