@@ -182,7 +182,7 @@ def page(write: bool) -> None:
             "sampled. All as "
             "tables of a hundred patients ask for; none was tuned on test folds. The arbiter is used "
             "as it comes. "
-            "The sparse expert joined the arbiter after an earlier version was seen on four of the tables (Ahn2021, "
+            "The sparse expert joined the arbiter after an earlier version was seen on four tables (Ahn2021, "
             "C4KC-KiTS, HNSCC, Head-Neck-PET-CT), where LASSO led; the others were not looked at before.",
         ),
     ]

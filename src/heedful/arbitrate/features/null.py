@@ -47,6 +47,12 @@ def auroc_columns(score: np.ndarray, y: np.ndarray) -> np.ndarray:
     return ((rank * y).sum(0) - positive * (positive + 1) / 2) / (positive * (len(y) - positive))
 
 
+def hats_of(x: Mapping[str, np.ndarray], folds: np.ndarray) -> dict[str, np.ndarray | None]:
+    """Held-out smoothers of every source and of all together; they do not depend on the labels."""
+    every = {**x, "joint": np.concatenate(list(x.values()), 1)}
+    return {s: smoothers(rotate(t)[0], folds) if t.shape[1] else None for s, t in every.items()}
+
+
 def permutation_test(
     x: Mapping[str, np.ndarray],
     y: np.ndarray,
@@ -55,6 +61,7 @@ def permutation_test(
     permutations: int = 499,
     seed: int = 0,
     groups: np.ndarray | None = None,
+    hats: Mapping[str, np.ndarray] | None = None,
 ) -> Signal:
     """Does any source know the label better than it knows shuffled ones?
 
@@ -68,6 +75,8 @@ def permutation_test(
     y : (n,) of 0 and 1
     folds : int (n,)
     groups : (n,), optional
+    hats : dict, optional
+        From `hats_of(x, folds)`, where the same table is tested with many labels.
 
     Returns
     -------
@@ -79,11 +88,10 @@ def permutation_test(
     shuffled = np.stack([y[first][rng.permutation(len(first))][unit] for _ in range(permutations)], 1)
     labels = np.concatenate([y[:, None], shuffled], 1).astype(float)
     found = {}
-    for name, tokens in {**x, "joint": np.concatenate(list(x.values()), 1)}.items():
-        if tokens.shape[1] == 0:
-            found[name] = np.full(permutations + 1, 0.5)
-            continue
-        found[name] = auroc_columns(held_out(smoothers(rotate(tokens)[0], folds), labels)[0], labels)
+    for name, m in (hats_of(x, folds) if hats is None else hats).items():
+        found[name] = (
+            np.full(permutations + 1, 0.5) if m is None else auroc_columns(held_out(m, labels)[0], labels)
+        )
     sources = list(x)
     top = np.stack([found[s][1:] for s in sources]).max(0)
     all_top = np.maximum(top, found["joint"][1:])
