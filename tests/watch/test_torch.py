@@ -107,6 +107,31 @@ def test_a_kernel_imported_under_its_own_name(guard):
     assert float((seen[0].weights.rows(range(5)) - p).abs().max()) < 1e-5
 
 
+def test_rows_that_a_finite_mask_drowns():
+    """finfo.min for -inf: a row with nothing else left is averaged evenly by the kernel, and read so."""
+    mask = torch.zeros(2, 1, 5, 7).masked_fill(~LOWER, torch.finfo(torch.float32).min)
+    mask[1, 0, 2] = torch.finfo(torch.float32).min
+    model = Attention()
+    with watch(model, keep=True) as seen:
+        out = model(Q, K, V, attn_mask=mask)
+    p = (Q @ K.mT / math.sqrt(8) + mask).softmax(-1)
+    W = seen[0].weights
+    assert float((p[1, :, 2] - 1 / 7).abs().max()) < 1e-6
+    assert float((W.rows(range(5)) - p).abs().max()) < 1e-5
+    assert float((W.columns() - p.sum(-2)).abs().max()) < 1e-5
+    assert float((W @ V - out).abs().max()) < 1e-5
+
+
+def test_rows_with_no_key_left():
+    keep = LOWER.clone()
+    keep[3] = False
+    model = Attention()
+    with watch(model, keep=True) as seen:
+        out = model(Q, K, V, attn_mask=keep)
+    assert bool(seen[0].r.empty[..., 3].all()) and float(seen[0].weights.rows([3]).abs().max()) == 0.0
+    assert float((seen[0].weights @ V - out).abs().max()) < 1e-5
+
+
 def test_shared_key_heads():
     model = Attention()
     with watch(model, keep=True) as seen:
@@ -228,6 +253,26 @@ def test_an_attention_that_cannot_be_seen_is_named():
         model["second"](Q, K, V)
         model["first"](Q, K, V)
     assert seen.layers == ["first"] and not seen.unseen
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_flex_attention_is_refused_with_the_remedy():
+    from torch.nn.attention.flex_attention import flex_attention
+
+    class FlexAttention(nn.Module):
+        def forward(self, q, k, v):
+            return flex_attention(q, k, v)
+
+    with pytest.raises(watch.UnseenError, match="attn_implementation='sdpa'"), watch(FlexAttention()):
+        FlexAttention.forward(None, Q, Q, Q)
+
+
+@pytest.mark.filterwarnings("ignore:Using `torch.compile")
+def test_compiled_models_run_uncompiled_or_are_refused():
+    model = torch.compile(Attention(), backend="eager")
+    with watch(model, keep=True) as seen:
+        out = model(Q, K, V)
+    assert len(seen) == 1 and torch.equal(out, F.scaled_dot_product_attention(Q, K, V))
 
 
 def test_unknown_arguments_are_refused(monkeypatch):

@@ -158,6 +158,11 @@ class Seen:
         interceptor.__exit__(kind, error, trace)
         if error is None and self._strict:
             self.check()
+        if isinstance(error, RuntimeError) and "torch dispatch mode present" in str(error):
+            raise UnseenError(
+                "FlexAttention does not run while it is watched (PyTorch refuses it); load the model with "
+                "scaled_dot_product_attention, attn_implementation='sdpa' in transformers"
+            ) from error
 
     def check(self) -> None:
         """Raise :class:`UnseenError` if a layer was not read, or nothing was seen at all."""
