@@ -216,7 +216,7 @@ def test_runs_are_reproducible_and_seeds_matter():
 
 
 def test_a_stray_is_no_camp():
-    x = np.r_[np.repeat([-1.0, 1.0], 300), 1.3]  # one in 601, further than sqrt(tau) from the camp it joins soon
+    x = np.r_[np.repeat([-1.0, 1.0], 300), 1.3]  # one in 601
     with_stray, without = (lifetime(part, 0.05) for part in (x, x[:-1]))
     assert with_stray.camps == 2
     assert with_stray.log10_steps == pytest.approx(without.log10_steps, rel=0.05)

@@ -147,9 +147,9 @@ def lifetime(
 
     Notes
     -----
-    People outside any camp of 1 % go to the nearest one. Each camp is taken at its mean, its members weighted by
-    the stationary distribution of listening within the camp, and the map of the camps is followed in leaps
-    during which no exponent changes by more than 1 %.
+    People outside any camp of 1 % go to the nearest one. Each camp is taken at its mean, its members
+    weighted by the stationary distribution of listening within the camp, and the map of the camps is
+    followed in leaps during which no exponent changes by more than 1 %.
     """
     x = np.asarray(opinions, dtype=np.float64).reshape(len(opinions), -1)
     label = measures.camps(x, math.sqrt(tau))
