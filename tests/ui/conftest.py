@@ -57,7 +57,7 @@ def open_report(browser):
         page.context.set_offline(True)
         opened = Opened(page)
         page.goto(path.resolve().as_uri())
-        page.wait_for_selector(".heedful[data-ready]", timeout=10_000)
+        page.wait_for_selector(".heedful[data-ready]", timeout=60_000)
         return opened
 
     yield opener
