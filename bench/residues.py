@@ -1,6 +1,6 @@
 """Contacts from alignments and functional residues from a site: ours beside mean field, MI-APC, plmDCA.
 
-    python -m bench.residues [--write]
+    python -m bench.residues [--write] [--quick]       # quick: without the two trained variants
 
 pydca needs old pins, so it runs in an environment of its own, named by HEEDFUL_PYDCA (its python):
     python -m venv peers && peers/bin/pip install numba biopython scipy
@@ -113,8 +113,9 @@ def contact_rows() -> list[dict]:
         maps = {"ours": (model := SiteContacts().fit(codes)).scores_}
         spent = time.process_time() - start
         maps["ours, couplings alone"] = model.coupling_
-        maps["ours, refined"] = SiteContacts(method="refined").fit(codes).scores_
-        maps["ours, plain"] = SiteContacts(method="plain").fit(codes).scores_
+        if "--quick" not in sys.argv:
+            maps["ours, refined"] = SiteContacts(method="refined").fit(codes).scores_
+            maps["ours, plain"] = SiteContacts(method="plain").fit(codes).scores_
         maps["mean field, pc .5"] = cp.corrected(cp.mean_field(f, 0.5))
         start = time.process_time()
         maps["mean field, pc .7"] = cp.corrected(cp.mean_field(f, 0.7))
