@@ -343,11 +343,11 @@ TRIED = """
 - Speed is told in CPU time: the machine was shared (load average beside the row), and there wall
   times say how busy it was. The pool of two threads halves the wall time only where two cores are
   free.
-- Gathering opinion and camp inside the row loop: 350 ms a step at 1M nodes; in flat loops of their
+- Gathering opinion and camp inside the row loop: 350 CPU ms a step at 1M nodes; in flat loops of their
   own, camps as int8: 195 ms. Chunks of 1024 to 8192 edges do not differ.
-- tau by a softmax per edge with log(1 + audience): biased by up to 12 %, coverage .05-.98. Efron's
-  likelihood with free popularity: right at tau >= .5, +10 % at tau .1 (coverage 0-.2). Exponential
-  clocks with free popularity: the table.
+- tau by Efron's likelihood for ties (24 to 40 networks a setting): with log(1 + audience) as
+  popularity biased by up to 12 %, coverage .05-.98; with free popularity right at tau >= .5, +10 %
+  at tau .1 (coverage 0-.2). Exponential clocks with free popularity: the table.
 - Above 3000 nodes, a weighted sample of the people not heard in the place of everyone: 3 % low at
   20,000 nodes with an interval that missed; conditional logit per edge instead.
 - Congress: folds by single edges let i -> j explain j -> i (12 axes -3.272 / .886 on one split);

@@ -1,9 +1,9 @@
 """Who listens to whom as a choice: the likelihood of an observed network under attention weights.
 
 Listener i picks the d_i people heard one after another, without repetition, each with probability
-softmax_j(theta . phi_ij) among those left. The order is unknown, so the likelihood of the set is Efron's
-(1977, J. Am. Stat. Assoc. 72, 557), as for ties in Cox's regression: it removes the bias that drawing with
-repetition has in dense networks. phi holds -|x_i - x_j|^2 / 2, whose coefficient is 1 / tau, then popularity
+softmax_j(theta . phi_ij) among those left. The order is unknown, as for ties in Cox's regression; the probability
+of the set is that of exponential clocks (`_clocks`). Efron's approximation for ties is biased where people have
+heard most of their neighbourhood. phi holds -|x_i - x_j|^2 / 2, whose coefficient is 1 / tau, then popularity
 and groups.
 """
 
@@ -99,7 +99,7 @@ class Sums:
 
 
 def dense_sums(tasks: list[Task], theta: np.ndarray, gate: np.ndarray | None) -> Sums:
-    """Efron's likelihood with every node a candidate; ``gate`` (N,) is a free log popularity per node, or
+    """The clocks' likelihood with every node a candidate; ``gate`` (N,) is a free log popularity per node, or
     None.
     """
     n, p = tasks[0].chosen.size, len(theta)

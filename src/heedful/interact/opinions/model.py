@@ -55,7 +55,7 @@ class TauEstimator(Estimator):
     opinions_ : (N, d)
         The opinions used (for latent ones, of the whole network, unit variance per axis).
     log_likelihood_ : float
-        Per edge, Efron.
+        Per edge, of the exponential clocks (of the choice sets above 3000 nodes).
 
     Examples
     --------
