@@ -1,10 +1,10 @@
 """Who listens to whom as a choice: the likelihood of an observed network under attention weights.
 
 Listener i picks the d_i people heard one after another, without repetition, each with probability
-softmax_j(theta . phi_ij) among those left. The order is unknown, as for ties in Cox's regression; the probability
-of the set is that of exponential clocks (`_clocks`). Efron's approximation for ties is biased where people have
-heard most of their neighbourhood. phi holds -|x_i - x_j|^2 / 2, whose coefficient is 1 / tau, then popularity
-and groups.
+softmax_j(theta . phi_ij) among those left. The order is unknown, as for ties in Cox's regression; the
+probability of the set is that of exponential clocks (`_clocks`). Efron's approximation for ties is biased
+where people have heard most of their neighbourhood. phi holds -|x_i - x_j|^2 / 2, whose coefficient is 1
+/ tau, then popularity and groups.
 """
 
 from __future__ import annotations
