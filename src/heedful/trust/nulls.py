@@ -21,7 +21,7 @@ class Null:
     kind : str
         - ``"label"``: the contents of all keys are exchanged freely (tables, sets).
         - ``"circular"``: contents are shifted in a circle against their positions (series); keeps the
-          autocorrelation.
+          autocorrelation. All shifts are drawn, small ones too: leaving those out is not exact.
         - ``"within"``: contents are exchanged inside each group only (events within a subject).
         - ``"block"``: contents of square blocks of an image grid are exchanged, each block kept whole.
         - ``"rewire"``: who is connected to whom is redrawn, every degree kept (graphs); contents stay.
@@ -31,22 +31,19 @@ class Null:
         For "block": the grid that the keys are the pixels or patches of.
     block : int
         For "block": the side of a block, in cells.
-    gap : int
-        For "circular": the smallest shift, beyond which the autocorrelation has died down.
 
     Examples
     --------
     >>> import numpy as np
     >>> from heedful.trust import Null
-    >>> Null("circular", gap=2).permutation(6, np.random.default_rng(0)).tolist()
-    [2, 3, 4, 5, 0, 1]
+    >>> Null("circular").permutation(6, np.random.default_rng(0)).tolist()
+    [1, 2, 3, 4, 5, 0]
     """
 
     kind: str = "label"
     groups: Any = None
     shape: tuple[int, int] | None = None
     block: int = 2
-    gap: int = 1
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -70,7 +67,7 @@ class Null:
     def distinct(self, n: int) -> float:
         """How many different draws there are (at most; inf where beyond counting)."""
         if self.kind == "circular":
-            return max(n - 2 * self.gap + 1, 0)
+            return n
         if self.kind == "within":
             sizes = np.unique(np.asarray(self.groups), return_counts=True)[1]
             return np.inf if (sizes > 1).sum() > 6 or (sizes > 6).any() else float(np.prod(sizes))
@@ -84,8 +81,8 @@ class Null:
         if self.kind == "label":
             return rng.permutation(n)
         if self.kind == "circular":
-            low, high = self.gap, n - self.gap
-            return np.roll(np.arange(n), int(rng.integers(low, high + 1)) if high >= low else 0)
+            # every shift, none included: only the whole group makes the test exact
+            return np.roll(np.arange(n), int(rng.integers(n)))
         if self.kind == "within":
             order = np.arange(n)
             groups = np.asarray(self.groups)
@@ -118,7 +115,7 @@ class Null:
     def rewired(self, allowed: np.ndarray, rng: np.random.Generator, rounds: int = 10) -> np.ndarray:
         """A random bipartite graph (items, Nk) with the row and column sums of ``allowed``.
 
-        In each round all edges are paired at random and each pair (i, j), (k, l) becomes (i, l), (k, j) unless
+        In each round all edges are paired at random; a pair (i, j), (k, l) becomes (i, l), (k, j) unless
         one of these is there already (Maslov & Sneppen 2002, Science 296:910).
         """
         out = allowed.copy()

@@ -187,8 +187,10 @@ class Sheet:
         verdict = verdict_dict(self.picture.verdict)
         if not verdict:
             return []
-        name = f" ({verdict['name']})" if verdict.get("name") else ""
-        said = f"{verdict['status'].capitalize()}{name}. {verdict.get('sentence', '')}"
+        name, sentence = verdict.get("name") or "", verdict.get("sentence") or ""
+        said = f"{verdict['status'].capitalize()}. " + (
+            sentence if sentence.startswith(name) else f"{name}: {sentence}"
+        )
         return textwrap.wrap(plain(said, 600), int(self.width * 17))
 
     def finish(self) -> None:
