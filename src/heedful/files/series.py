@@ -40,7 +40,7 @@ def read_series(
         numbers (the header is row 1).
     """
     path = check_readable(path)
-    frame = _parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _csv(path)
+    frame = parquet_frame(path) if path.suffix.lower() in (".parquet", ".pq") else _csv(path)
     if frame.empty:
         raise InputError("has a header and no rows", path=path)
     frame.columns = [str(c).strip() for c in frame.columns]
@@ -161,7 +161,8 @@ def _csv(path: Path) -> pd.DataFrame:
         raise InputError(f"not a table ({str(error).strip()[:120]})", path=path) from None
 
 
-def _parquet(path: Path) -> pd.DataFrame:
+def parquet_frame(path: Path) -> pd.DataFrame:
+    """A Parquet file as a table, or an InputError."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
