@@ -19,14 +19,14 @@ def bagged_trees(members: int = 10, seed: int = 0):
     return BaggingClassifier(tree, members, random_state=seed)
 
 
-def perceptron(seed: int = 0):
+def perceptron(seed: int = 0, points: int = 200):
     """A small network on the features through quantiles to a normal."""
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
     return make_pipeline(
-        QuantileTransformer(n_quantiles=200, output_distribution="normal", random_state=seed),
+        QuantileTransformer(n_quantiles=points, output_distribution="normal", random_state=seed),
         StandardScaler(),
         MLPClassifier((32, 32), alpha=1e-2, early_stopping=True, max_iter=200, random_state=seed),
     )
@@ -61,7 +61,7 @@ def control_scores(
             out[f"{name}-{tagger.k} mask, no features"] = tagged.decision_function(test)
     out[f"bagged BDT x {bags}"] = bagged_trees(bags, seed).fit(x, y).predict_proba(x_test)[:, 1]
     out["one BDT"] = bagged_trees(1, seed=seed).fit(x, y).predict_proba(x_test)[:, 1]
-    out["MLP on features"] = perceptron(seed).fit(x, y).predict_proba(x_test)[:, 1]
+    out["MLP on features"] = perceptron(seed, min(200, len(x))).fit(x, y).predict_proba(x_test)[:, 1]
     return out
 
 
