@@ -60,7 +60,8 @@ def summary(parts: dict[str, list[dict]], tables: list[dict]) -> list[dict]:
                 "theirs": f"{last[best]} ({best})",
                 "floor": "within .01 of the best peer",
                 "goal": "above",
-                "verdict": "held" if last["arbiter"] >= last[best] - 0.01 else "missed",
+                "verdict": ("held" if last["arbiter"] >= last[best] - 0.01 else "missed")
+                + ("" if len(tables) > 10 else " so far: not all ten were run"),
             }
         )
     if "context" in f:
