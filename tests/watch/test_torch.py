@@ -344,6 +344,39 @@ def test_queries_changed_after_they_were_kept():
         _ = seen[0].weights
 
 
+def test_queries_and_keys_go_when_they_are_not_kept():
+    import gc
+
+    def holders(address):
+        found = (t for t in gc.get_objects() if type(t) is torch.Tensor and t.layout == torch.strided)
+        return sum(t.untyped_storage().data_ptr() == address for t in found)
+
+    model = Attention()
+    for keep in (False, True):
+        q = Q.clone()
+        address = q.untyped_storage().data_ptr()
+        with watch(model, keep=keep) as seen:
+            model(q, K, V)
+        call = seen[0]
+        assert (call.r.weights is not None) == keep and (call._asked is not None) == keep
+        assert holders(address) == (2 if keep else 1)  # the model's input, and what the call holds
+
+
+def test_gradients_of_a_watched_model_are_the_same():
+    layer = seeded(lambda: nn.TransformerEncoderLayer(16, 4, 32, dropout=0.0, batch_first=True))
+    x, found = random(2, 6, 16), []
+    for watched in (False, True):
+        layer.zero_grad()
+        if watched:
+            with watch(layer):
+                out = layer(x)
+        else:
+            out = layer(x)
+        out.square().sum().backward()
+        found.append([p.grad.clone() for p in layer.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
 def test_checkpointed_layers_are_told_once():
     from torch.utils.checkpoint import checkpoint
 

@@ -247,3 +247,26 @@ def test_training_mode_is_read_before_dropout():
     assert torch.equal(*runs)
     assert [round(c.dropout, 6) for c in seen] == [0.1, 0.1]
     assert float((seen[0].r.columns.sum(-1) - 9).abs().max()) < 1e-4
+
+
+def test_softcapped_scores_are_read_with_their_cap():
+    config = transformers.Gemma2Config(
+        vocab_size=40,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=4,
+        intermediate_size=16,
+        sliding_window=4,
+        attn_logit_softcapping=2.0,
+    )
+    config._attn_implementation = "eager"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = transformers.Gemma2Model(config).eval()
+    given = {"input_ids": inputs(llama)["input_ids"]}
+    with torch.no_grad(), watch(model, keep=True) as seen:
+        out = model(**given, output_attentions=True)
+    for call, p in zip(seen, out.attentions, strict=True):
+        assert float((call.weights.rows(range(9)) - p).abs().max()) < 1e-5
