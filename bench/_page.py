@@ -49,10 +49,20 @@ def table(rows: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def write(name: str, title: str, sections: list[tuple[str, list[dict] | str]], packages: tuple[str, ...] = ("torch", "numpy")) -> str:
+def write(
+    name: str,
+    title: str,
+    sections: list[tuple[str, list[dict] | str]],
+    packages: tuple[str, ...] = ("torch", "numpy"),
+) -> str:
     """Write `bench/results/<name>.md` and return its text."""
-    text = [f"## {title}", "", f"{machine()}; {versions('heedful', *packages)}; {datetime.date.today()}; "
-            f"`python -m bench.{name} --write`", ""]
+    text = [
+        f"## {title}",
+        "",
+        f"{machine()}; {versions('heedful', *packages)}; {datetime.date.today()}; "
+        f"`python -m bench.{name} --write`",
+        "",
+    ]
     for heading, body in sections:
         text += [f"### {heading}", "", body if isinstance(body, str) else table(body), ""]
     page = "\n".join(text)

@@ -91,7 +91,8 @@ def calibration(studies: int) -> list[dict]:
         p = np.array(p)
         rows.append({
             "null": kind, "studies": studies, "supported": share(status.count("supported"), studies),
-            "p <= .05": share(int((p <= 0.05).sum()), len(p)), "p <= .01": share(int((p <= 0.01).sum()), len(p)),
+            "p <= .05": share(int((p <= 0.05).sum()), len(p)),
+            "p <= .01": share(int((p <= 0.01).sum()), len(p)),
             "not testable": status.count("not testable"), "CPU s": round(time.process_time() - start),
         })  # fmt: skip
     return rows

@@ -1,7 +1,7 @@
 """Why 1 / sqrt(d_k): the same small model trained at d = 16 .. 1024, with and without the scale.
 
-Without it the scores' variance grows with d, the softmax saturates at the start, and little gradient reaches the
-queries and keys. Run: python examples/scale.py
+Without it the scores' variance grows with d, the softmax saturates at the start, and what gradient reaches
+the queries and keys is erratic. Run: python examples/scale.py
 """
 
 import torch
@@ -37,7 +37,9 @@ def train(d: int, scaled: bool, steps: int = 60) -> tuple[float, float, float, f
 
 
 if __name__ == "__main__":
-    print(f"{'d':>5} {'scale':>10} {'loss':>7} {'first gradient':>15} {'score variance':>15} {'saturated':>10}")
+    print(
+        f"{'d':>5} {'scale':>10} {'loss':>7} {'first gradient':>15} {'score variance':>15} {'saturated':>10}"
+    )
     for d in (16, 64, 256, 1024):
         for scaled in (True, False):
             loss, first, variance, saturated = train(d, scaled)

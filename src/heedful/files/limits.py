@@ -64,8 +64,9 @@ def read_text(path: str | Path, *, limit: int = MAX_TEXT_BYTES) -> str:
                     total += len(piece)
                     if total > limit or (total > 2**26 and total > MAX_RATIO * compressed):
                         raise InputError(
-                            f"inflates from {compressed} to more than {total} bytes", path=path,
-                            remedy="a file that grows this much is not read; unpack it yourself if you trust it",
+                            f"inflates from {compressed} to more than {total} bytes",
+                            path=path,
+                            remedy="a file that grows this much is not read; unpack it yourself",
                         )
                     pieces.append(piece)
             data = b"".join(pieces)
