@@ -31,9 +31,9 @@ from .inpaint_cases import (
     dicom_volume,
     mae,
     make_hole,
+    number_types,
     peers,
     psnr,
-    small_slice,
 )
 
 VOLUME_TEST = (
@@ -187,60 +187,6 @@ def volumes(which, gap: int = 1):
                     "_cover": float(np.mean(cover)),
                 }
             )
-    return rows
-
-
-def number_types():
-    """int16, uint16 and float of the same slice: largest difference of the fills, ours and the peers'."""
-    truth = small_slice()[0]
-    hidden = np.zeros(truth.shape, bool)
-    hidden[50:66, 40:56] = True
-    rows = []
-    ours = [
-        Inpainter().predict(np.where(hidden, 0, truth).astype(t), hidden).hu[0][hidden]
-        for t in (np.int16, np.float32, np.float64)
-    ]
-    ours.append(
-        Inpainter()
-        .predict((np.where(hidden, 0, truth) + 1024).astype(np.uint16) - 1024.0, hidden)
-        .hu[0][hidden]
-    )
-    rows.append(
-        {
-            "fill": "ours",
-            "numbers": "int16, uint16 + intercept, float32, float64",
-            "largest difference HU": f"{max(np.abs(o - ours[0]).max() for o in ours):.3g}",
-        }
-    )
-    far = truth.astype(float).copy()
-    far[2, 2] = np.nan
-    filled = Inpainter().predict(far, hidden).hu[0]
-    rows.append(
-        {
-            "fill": "ours",
-            "numbers": "one far NaN",
-            "largest difference HU": f"{np.abs(filled[hidden] - ours[2]).max():.3g}",
-        }
-    )
-    from skimage.restoration import inpaint_biharmonic
-
-    plain = inpaint_biharmonic(truth, hidden)[hidden]
-    empty = int(np.isnan(inpaint_biharmonic(far, hidden)[hidden]).sum())
-    whole = inpaint_biharmonic(truth.astype(np.int16), hidden)[hidden]
-    rows.append(
-        {
-            "fill": "scikit-image biharmonic",
-            "numbers": "int16 against float",
-            "largest difference HU": f"{np.abs(whole - plain).max():.3g}",
-        }
-    )
-    rows.append(
-        {
-            "fill": "scikit-image biharmonic",
-            "numbers": "one far NaN",
-            "largest difference HU": f"{empty} of 256 are NaN",
-        }
-    )
     return rows
 
 

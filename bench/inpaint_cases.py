@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from heedful.perceive.inpaint import holes
+from heedful.perceive.inpaint.model import Inpainter
 
 from . import _data
 
@@ -166,3 +167,57 @@ def peers():
     else:
         print("skipped FSR_FAST: this OpenCV has no xphoto (a plain OpenCV overwrote the contrib build)")
     return table
+
+
+def number_types():
+    """int16, uint16 and float of the same slice: largest difference of the fills, ours and the peers'."""
+    truth = small_slice()[0]
+    hidden = np.zeros(truth.shape, bool)
+    hidden[50:66, 40:56] = True
+    rows = []
+    ours = [
+        Inpainter().predict(np.where(hidden, 0, truth).astype(t), hidden).hu[0][hidden]
+        for t in (np.int16, np.float32, np.float64)
+    ]
+    ours.append(
+        Inpainter()
+        .predict((np.where(hidden, 0, truth) + 1024).astype(np.uint16) - 1024.0, hidden)
+        .hu[0][hidden]
+    )
+    rows.append(
+        {
+            "fill": "ours",
+            "numbers": "int16, uint16 + intercept, float32, float64",
+            "largest difference HU": f"{max(np.abs(o - ours[0]).max() for o in ours):.3g}",
+        }
+    )
+    far = truth.astype(float).copy()
+    far[2, 2] = np.nan
+    filled = Inpainter().predict(far, hidden).hu[0]
+    rows.append(
+        {
+            "fill": "ours",
+            "numbers": "one far NaN",
+            "largest difference HU": f"{np.abs(filled[hidden] - ours[2]).max():.3g}",
+        }
+    )
+    from skimage.restoration import inpaint_biharmonic
+
+    plain = inpaint_biharmonic(truth, hidden)[hidden]
+    empty = int(np.isnan(inpaint_biharmonic(far, hidden)[hidden]).sum())
+    whole = inpaint_biharmonic(truth.astype(np.int16), hidden)[hidden]
+    rows.append(
+        {
+            "fill": "scikit-image biharmonic",
+            "numbers": "int16 against float",
+            "largest difference HU": f"{np.abs(whole - plain).max():.3g}",
+        }
+    )
+    rows.append(
+        {
+            "fill": "scikit-image biharmonic",
+            "numbers": "one far NaN",
+            "largest difference HU": f"{empty} of 256 are NaN",
+        }
+    )
+    return rows
