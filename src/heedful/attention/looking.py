@@ -159,8 +159,9 @@ def _row(problem: Problem, i: int) -> Tensor:
     full = logits if sink is None else torch.cat([logits, sink.expand(*problem.lead, 1, 1)], -1)
     if not full.shape[-1]:
         return logits
-    lse = full.logsumexp(-1, keepdim=True)
-    return torch.where(lse == -torch.inf, torch.zeros_like(logits), (logits - lse).exp())
+    empty = (full == -torch.inf).all(-1, keepdim=True)
+    p = torch.where(empty, 0.0, full).softmax(-1)
+    return torch.where(empty, 0.0, p)[..., : problem.nk]
 
 
 def _entropy(ask: Ask, read: reads.Entropy | reads.EffectiveKeys):
