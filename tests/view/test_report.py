@@ -93,7 +93,7 @@ def test_a_story_is_kept_whole(tmp_path):
         "baseline_name": "probit",
         "higher_is_better": True,
         "interval": None,
-        "outcome": "level",
+        "outcome": "no interval",
     }
     assert data["tables"][0]["rows"] == [[1], [None]]
     assert data["pictures"][0]["values"] == [1, None]

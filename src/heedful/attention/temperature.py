@@ -93,13 +93,15 @@ def _tile_beta(s: Tensor, log_pi: Tensor, log_k: Tensor, target: TargetKeys, fir
     flat = (spread == 0) | (want.abs() <= tight)
     _refuse(empty, want, ceiling, entropy, log_k, tight, first)
     scale = spread.clamp_min(torch.finfo(s.dtype).tiny)
+    # beyond the rounding of a divergence there is nothing to be gained
+    good = max(target.tolerance, 16 * torch.finfo(s.dtype).eps)
     low, high = torch.full_like(want, -40.0), torch.full_like(want, 60.0)  # log(beta * spread)
     u = torch.zeros_like(want)
     for _ in range(target.iterations):
         beta = u.exp() / scale
         divergence, _, variance = _statistics(s, log_pi, beta)
         gap = divergence - want
-        if bool((gap.abs() <= target.tolerance).logical_or(flat | empty).all()):
+        if bool((gap.abs() <= good * want.clamp_min(1.0)).logical_or(flat | empty).all()):
             break
         low, high = torch.where(gap < 0, u, low), torch.where(gap > 0, u, high)
         slope = beta.square() * variance

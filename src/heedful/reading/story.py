@@ -37,8 +37,10 @@ class Score:
 
     @property
     def outcome(self) -> str:
-        """'better', 'worse' or 'level': level where the interval holds 0, or no interval is known."""
-        if self.interval is None or self.interval[0] <= 0.0 <= self.interval[1]:
+        """'better', 'worse', 'level' where the interval holds 0, or 'no interval' where none is known."""
+        if self.interval is None:
+            return "no interval"
+        if self.interval[0] <= 0.0 <= self.interval[1]:
             return "level"
         return "better" if (self.interval[0] > 0) == self.higher_is_better else "worse"
 
