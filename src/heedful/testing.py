@@ -143,7 +143,7 @@ def check_read(weights: Weights, read: reads.Read, *, tolerance: float = 1e-10) 
     """Assert that every engine that can answer a read agrees with the specification in float64."""
     double = _with(weights, "auto", torch.float64)
     want = _with(double, "dense", None)._one(read)
-    for engine in ("tiled", "edges") if double._problem().sparsest() else ("tiled",):
+    for engine in ("tiled", "edges") if double._problem().sparsest else ("tiled",):
         got = _with(double, engine, None)._one(read)
         pairs = zip(got, want, strict=True) if isinstance(got, tuple) else [(got, want)]
         for x, y in pairs:

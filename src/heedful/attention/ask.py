@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
+
+from .arrays import lead_slice
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,28 @@ class Ask:
     lag: tuple[Tensor, Tensor, Tensor] | None = None
     contribution: tuple[Tensor, Tensor, int] | None = None
     cross: object | None = None
+
+    @property
+    def requires_grad(self) -> bool:
+        """True where something that is asked with is to be learned."""
+        held = [self.channels, self.adjoint, *(self.contribution or ())[:2]]
+        return any(t is not None and t.requires_grad for t in held) or (
+            self.cross is not None and self.cross.requires_grad
+        )
+
+    def sliced(self, index: tuple[slice, ...]) -> Ask:
+        """The same wishes on a part of the leading dimensions."""
+        parts = {}
+        if self.channels is not None:
+            parts["channels"] = lead_slice(self.channels, index, 2)
+        if self.adjoint is not None:
+            parts["adjoint"] = lead_slice(self.adjoint, index, 2)
+        if self.contribution is not None:
+            value, direction, k = self.contribution
+            parts["contribution"] = (lead_slice(value, index, 2), lead_slice(direction, index, 2), k)
+        if self.cross is not None:
+            parts["cross"] = self.cross.sliced(index)
+        return replace(self, **parts)
 
     @property
     def products_only(self) -> bool:

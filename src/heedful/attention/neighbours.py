@@ -13,9 +13,8 @@ from torch import Tensor
 
 from ..errors import InputError
 from .arrays import lead_slice
-from .prior import Prior, Support, check_length
+from .prior import Prior, Support, check_length, zeros_where
 from .priors import coordinates, same_dimension
-from .supports import zeros_where
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,7 +44,7 @@ def choose(problem: Problem, ask: Ask, engine: str = "auto") -> Plan:
     inputs = item * lead * (nq + nk) * (problem.q.shape[-1] + channels)
     if engine == "dense":
         return Plan("dense", "asked for", 1, inputs + 4 * item * lead * nq * nk)
-    sparse = problem.sparsest()
+    sparse = problem.sparsest
     if engine == "edges" or (engine == "auto" and sparse is not None):
         if sparse is None:
             raise EngineError(
@@ -100,7 +100,7 @@ def solve(problem: Problem, ask: Ask, engine: str = "auto") -> Found:
     """Ask the engine that the plan names."""
     plan = choose(problem, ask, engine)
     if plan.engine == "edges":
-        owner, support = problem.sparsest()
+        owner, support = problem.sparsest
         return edges.solve(problem, ask, owner, support)
     return {"dense": dense, "fused": fused, "compiled": compiled, "tiled": tiled}[plan.engine].solve(
         problem, ask

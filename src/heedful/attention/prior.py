@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, NamedTuple
 
@@ -167,3 +168,8 @@ def check_numbers(name: str, value: Tensor, *, infinite: bool = False) -> None:
             f"{name} holds {float(value[where]):g} at {where}" if where else f"{name} is {float(value):g}",
             remedy="exclude pairs with Mask or -inf in a Bias" if not infinite else None,
         )
+
+
+def zeros_where(keep: Tensor) -> Tensor:
+    """0 where a pair is kept, -inf where it is excluded."""
+    return torch.zeros(keep.shape, device=keep.device).masked_fill(~keep, -math.inf)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .arrays import floats, indices, tensor
-from .prior import Prior, at, block, check_length, check_matrix, check_numbers
+from .prior import Prior, at, block, check_length, check_matrix, check_numbers, zeros_where
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +48,10 @@ class Mask(Prior):
         check_matrix("Mask(keep)", self.keep, nq, nk)
 
     def pair(self, i, j):
-        return _excluded(at(self.keep, i, j))
+        return zeros_where(at(self.keep, i, j))
 
     def tile(self, rows, cols, device=None):
-        return _excluded(block(self.keep, rows, cols))
+        return zeros_where(block(self.keep, rows, cols))
 
 
 @dataclass(frozen=True, eq=False)
@@ -352,7 +352,3 @@ def same_dimension(name: str, x_q: Tensor, x_k: Tensor) -> None:
             f"{name}: x_q has {x_q.shape[-1]} coordinates, x_k has {x_k.shape[-1]} "
             f"(x_q {tuple(x_q.shape)}, x_k {tuple(x_k.shape)})"
         )
-
-
-def _excluded(keep: Tensor) -> Tensor:
-    return torch.zeros(keep.shape, device=keep.device).masked_fill(~keep, -math.inf)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from .arrays import lead_shape, lead_slice
+from .ask import Ask
 from .prior import Prior, Support
 
 
@@ -38,7 +40,7 @@ class Problem:
     def nk(self) -> int:
         return self.k.shape[-2]
 
-    @property
+    @cached_property
     def lead(self) -> tuple[int, ...]:
         """Leading shape of q, k, the priors and the sink together."""
         shapes = [tuple(self.q.shape[:-2]), tuple(self.k.shape[:-2]), *(p.lead for p in self.priors)]
@@ -95,6 +97,7 @@ class Problem:
         q = self.q.new_zeros((*self.q.shape[:-1], 1))
         return replace(self, q=q, k=self.k.new_zeros((*self.k.shape[:-1], 1)))
 
+    @cached_property
     def sparsest(self) -> tuple[Prior, Support] | None:
         """The prior that allows the fewest pairs, with them, where one knows its pairs; else None."""
         best, fewest = None, math.inf
@@ -105,6 +108,11 @@ class Problem:
                 if pairs < fewest:
                     best, fewest = (prior, found), pairs
         return best
+
+
+def learning(problem: Problem, ask: Ask) -> bool:
+    """True where gradients are recorded and something in the problem or the wishes is to be learned."""
+    return torch.is_grad_enabled() and (problem.requires_grad or ask.requires_grad)
 
 
 def pad_last(x: Tensor, width: int, value: float = 0.0) -> Tensor:

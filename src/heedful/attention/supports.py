@@ -11,12 +11,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .arrays import floats, indices
-from .prior import Prior, Support, check_length, check_numbers
-
-
-def zeros_where(keep: Tensor) -> Tensor:
-    """0 where a pair is kept, -inf where it is excluded."""
-    return torch.zeros(keep.shape, device=keep.device).masked_fill(~keep, -math.inf)
+from .prior import Prior, Support, check_length, check_numbers, zeros_where
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,8 +7,6 @@ import numpy as np
 from .claim import Claim
 from .knockout import without
 
-READINGS = ("weight", "weight x value", "weight x |value|", "gradient x attention", "random")
-
 
 def rankings(claim: Claim, *, seed: int = 0) -> dict[str, np.ndarray]:
     """Scores (items, Nk) of each reading; higher is said to matter more.

@@ -5,7 +5,7 @@ dL/dlogit_ij = p_ij (dO_i . V_j - delta_i) - gH_i p_ij (log p_ij + H_i), with de
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -13,16 +13,14 @@ from torch import Tensor
 from ..ask import Ask, Found
 from ..problem import Problem
 from . import gemm
+from .compiled import LN2, LOG2E, SHORT, add_priors, forward, prepare
 from .pool import spread
 
-LN2, LOG2E = math.log(2.0), math.log2(math.e)
 CELLS = 2**19  # scores in a block of the backward pass: two such blocks live in each thread
 
 
 def fits(problem: Problem, ask: Ask) -> str | None:
     """None where these gradients are implemented; else the reason why torch tiles must give them."""
-    from .compiled import SHORT, prepare
-
     if ask.adjoint is not None or ask.topk:
         return "gradients of column sums and top-k need torch tiles"
     if problem.nk < SHORT:
@@ -39,8 +37,6 @@ def fits(problem: Problem, ask: Ask) -> str | None:
 
 def solve(problem: Problem, ask: Ask) -> Found:
     """Output, lse and entropy with gradients to q, k, the channels and the priors that ride along."""
-    from .compiled import prepare
-
     prepared = prepare(problem)  # differentiable: its channels carry the gates and bilinear priors
     rate = None if prepared.decay is None else prepared.decay.rates.reshape(())
     channels = ask.channels
@@ -65,10 +61,6 @@ class Compiled(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, q, k, channels, rate, prepared, entropy):
-        from dataclasses import replace
-
-        from .compiled import forward
-
         plain = replace(prepared, q=q.detach(), k=k.detach())
         found = forward(
             plain,
@@ -107,7 +99,6 @@ class Compiled(torch.autograd.Function):
 
         def block(worker: int, part: tuple[int, int]) -> None:
             from . import jit
-            from .compiled import add_priors
 
             l, c = part
             cols = slice(c, min(c + wide, nk))

@@ -16,11 +16,12 @@ from torch import Tensor
 from ..ask import Ask, Found
 from ..prior import Prior
 from ..priors import Decay
-from ..problem import Problem
+from ..problem import Problem, learning
 from . import gemm
 from .pool import spread
 
 CELLS = 2**22  # scores that a thread's tile may hold
+TOP = 32  # largest k of the compiled lists: one score for each lane of the threshold
 SHORT = 256  # keys below which whole matrices are taken together
 LOG2E, LN2 = math.log2(math.e), math.log(2.0)
 
@@ -41,25 +42,20 @@ def fits(problem: Problem, ask: Ask) -> str | None:
         return "a sink needs torch tiles"
     if ask.powers or ask.nucleus or ask.lag or ask.contribution or ask.cross is not None:
         return "this read needs torch tiles"
-    if ask.topk > 32:
-        return "top-k beyond 32 needs torch tiles"
+    if ask.topk > TOP:
+        return f"top-k beyond {TOP} needs torch tiles"
     if not problem.nq or not problem.nk or not math.prod(problem.lead):
         return "there is nothing to compile for"
-    if torch.is_grad_enabled() and _learning(problem, ask):
+    if learning(problem, ask):
         from .backward import fits as trains
 
         return trains(problem, ask)
     return None
 
 
-def _learning(problem: Problem, ask: Ask) -> bool:
-    held = (ask.channels, ask.adjoint)
-    return problem.requires_grad or any(t is not None and t.requires_grad for t in held)
-
-
 def solve(problem: Problem, ask: Ask) -> Found:
     """All that was asked, with the pass of `jit`."""
-    if torch.is_grad_enabled() and _learning(problem, ask):
+    if learning(problem, ask):
         from .backward import solve as trained
 
         return trained(problem, ask)

@@ -11,9 +11,9 @@ from torch.utils.checkpoint import checkpoint
 
 from ..ask import Ask, Found
 from ..prior import Prior, Support
-from ..problem import Problem, pad_last
+from ..problem import Problem, learning, pad_last
 from . import lists
-from .tiled import _asks_grad, _join, _sliced_ask, bin_of
+from .tiled import _join, bin_of
 
 PRODUCTS = 2**22  # numbers that a gathered block may hold
 
@@ -45,9 +45,7 @@ def _per_lead(problem: Problem, ask: Ask, owner: Prior, support: Support) -> Fou
             rest = Problem(
                 problem.q, problem.k, problem.priors[:slot] + problem.priors[slot + 1 :], problem.sink
             )
-            return _shared(
-                rest.sliced(index), _sliced_ask(ask, index), None, part, lead_of=problem, index=index
-            )
+            return _shared(rest.sliced(index), ask.sliced(index), None, part, lead_of=problem, index=index)
         if own[d] == 1:
             return descend(d + 1, (*index, slice(0, lead[d])), flat)
         parts = [descend(d + 1, (*index, slice(i, i + 1)), flat * own[d] + i) for i in range(own[d])]
@@ -71,11 +69,11 @@ def _shared(
     width = max(problem.q.shape[-1], 1 if ask.channels is None else ask.channels.shape[-1])
     budget = max(1, PRODUCTS // max(math.prod(lead) * width, 1))
     cuts = _cuts(indptr, budget)
-    learning = torch.is_grad_enabled() and (problem.requires_grad or _asks_grad(ask))
+    recompute = learning(problem, ask) and len(cuts) > 2
     parts = []
     for a, b in itertools.pairwise(cuts):
         args = (problem, ask, owner, support, lead, a, b)
-        if learning and len(cuts) > 2:
+        if recompute:
             parts.append(Found(**checkpoint(_as_dict, *args, use_reentrant=False, preserve_rng_state=False)))
         else:
             parts.append(_block(*args))

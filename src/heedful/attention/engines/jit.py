@@ -12,8 +12,7 @@ import math
 import numba
 import numpy as np
 
-LOG2E, LN2 = math.log2(math.e), math.log(2.0)
-TOP = 32  # largest k of the top-k lists: one score for each lane of the threshold
+LN2 = math.log(2.0)
 _SAFE = {"contract", "reassoc", "nsz", "arcp"}
 _ln2 = np.float32(LN2)
 

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..ask import Ask, Found
 from ..prior import Prior, Support
-from ..problem import Problem
-from .compiled import LOG2E, available
+from ..problem import Problem, learning
+from .compiled import LOG2E, TOP, available
 from .pool import spread
 
 SMALL = 2048  # queries below which one thread does it all
@@ -22,14 +22,11 @@ def fits(problem: Problem, ask: Ask, support: Support) -> bool:
         return False
     if problem.sink is not None or any(n > 1 for n in support.lead) or not problem.nq or not problem.nk:
         return False
-    if ask.powers or ask.nucleus or ask.lag or ask.contribution or ask.cross is not None or ask.topk > 32:
+    if ask.powers or ask.nucleus or ask.lag or ask.contribution or ask.cross is not None or ask.topk > TOP:
         return False
     if ask.adjoint is not None and ask.adjoint.shape[-1] != 1:
         return False
-    learning = torch.is_grad_enabled() and (
-        problem.requires_grad or any(t is not None and t.requires_grad for t in (ask.channels, ask.adjoint))
-    )
-    return not (learning and (ask.adjoint is not None or ask.topk))
+    return not (learning(problem, ask) and (ask.adjoint is not None or ask.topk))
 
 
 def solve(problem: Problem, ask: Ask, owner: Prior, support: Support) -> Found:

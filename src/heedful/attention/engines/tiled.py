@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from ..arrays import lead_slice
 from ..ask import Ask, Found
-from ..problem import Problem, pad_last
+from ..problem import Problem, learning, pad_last
 from .dense import difference
 
 CELLS = 2**20  # scores that a tile may hold
@@ -23,7 +22,7 @@ def solve(problem: Problem, ask: Ask, cells: int = CELLS) -> Found:
     if split is None:
         found = _rows(problem, ask, cells)
     else:
-        found = _join([solve(problem.sliced(i), _sliced_ask(ask, i), cells) for i in split[1]], split[0])
+        found = _join([solve(problem.sliced(i), ask.sliced(i), cells) for i in split[1]], split[0])
     found.engine = "tiled"
     return found
 
@@ -43,20 +42,6 @@ def _lead_split(problem: Problem, cells: int) -> tuple[int, list[tuple[slice, ..
     whole = [slice(0, n) for n in lead]
     parts = [(*whole[:d], slice(a, min(a + step, lead[d])), *whole[d + 1 :]) for a in range(0, lead[d], step)]
     return d - len(lead), parts
-
-
-def _sliced_ask(ask: Ask, index: tuple[slice, ...]) -> Ask:
-    parts = {}
-    if ask.channels is not None:
-        parts["channels"] = lead_slice(ask.channels, index, 2)
-    if ask.adjoint is not None:
-        parts["adjoint"] = lead_slice(ask.adjoint, index, 2)
-    if ask.contribution is not None:
-        value, direction, k = ask.contribution
-        parts["contribution"] = (lead_slice(value, index, 2), lead_slice(direction, index, 2), k)
-    if ask.cross is not None:
-        parts["cross"] = ask.cross.sliced(index)
-    return replace(ask, **parts)
 
 
 # how many trailing dimensions each finding has
@@ -95,11 +80,10 @@ def _join(parts: list[Found], dim: int, *, rows: bool = False) -> Found:
 def _rows(problem: Problem, ask: Ask, cells: int) -> Found:
     per_row = max(math.prod(problem.lead) * problem.nk, 1)
     step = max(1, min(cells // per_row, max(problem.nq, 1)))
-    learning = torch.is_grad_enabled() and (problem.requires_grad or _asks_grad(ask))
     parts = []
     for start in range(0, max(problem.nq, 1), step):
         rows = slice(start, min(start + step, problem.nq))
-        if learning and step < problem.nq:
+        if learning(problem, ask) and step < problem.nq:
             parts.append(_recomputed(problem, ask, rows))
         else:
             parts.append(tile(problem, ask, rows))
@@ -128,13 +112,6 @@ def _recomputed(problem: Problem, ask: Ask, rows: slice) -> Found:
     for name, n in shape:
         parts[name] = flat.pop(0) if n is None else tuple(flat.pop(0) for _ in range(n))
     return Found(**parts)
-
-
-def _asks_grad(ask: Ask) -> bool:
-    held = [ask.channels, ask.adjoint, *(ask.contribution or ())[:2]]
-    return any(t is not None and t.requires_grad for t in held) or (
-        ask.cross is not None and ask.cross.requires_grad
-    )
 
 
 def tile(problem: Problem, ask: Ask, rows: slice) -> Found:

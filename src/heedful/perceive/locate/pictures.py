@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from ...reading import pictures as pic
@@ -85,17 +83,4 @@ def compared(title: str, table, measure: str, *, caption: str = "", verdict=None
         table[measure].to_numpy(float),
         caption=caption,
         verdict=verdict,
-    )
-
-
-def deletion_curves(title: str, curves: Mapping[str, np.ndarray], *, caption: str = "") -> pic.Curves:
-    """Accuracy or probability left after 0, 1, 2... blanked patches, a line for each map."""
-    steps = len(next(iter(curves.values())))
-    return pic.Curves(
-        title,
-        np.arange(steps),
-        dict(curves),
-        x_label="patches blanked",
-        y_label="probability of the class left",
-        caption=caption,
     )
