@@ -281,6 +281,17 @@ def test_printing_leaves_the_tools_away(open_report, tmp_path):
     assert not page.locator(".tools").first.is_visible()
 
 
+def test_a_page_is_printed_light_and_as_wide_as_paper(open_report, tmp_path):
+    page = one(open_report, tmp_path, pic.Bars("b", ["a"], [1.0]), theme="dark", width=1400).page
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("[data-theme=light]").count() == 1
+    assert page.locator(".bars svg").get_attribute("width") == "690"
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("[data-theme=dark]").count() == 1
+    assert float(page.locator(".bars svg").get_attribute("width")) > 690
+    assert page.pdf(format="A4").startswith(b"%PDF")
+
+
 def test_nothing_one_missing_and_too_much_are_all_drawn(open_report, tmp_path):
     opened = open_report(write_report(tmp_path / "r.html", story(Names(["name"]), shown=edges())), width=390)
     assert opened.broken() == []

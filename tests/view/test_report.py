@@ -17,6 +17,7 @@ from heedful.errors import InputError
 from heedful.reading import pictures as pic
 from heedful.reading.story import Score, Story
 from heedful.view import report_html, write_report
+from heedful.view.page import page_dict
 from heedful.view.source import OF_KIND, module
 from heedful.view.squeeze import squeeze_script
 
@@ -123,6 +124,29 @@ def test_refusals(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_verdict_is_told_in_full_once_and_a_table_shown_once():
+    verdict = {"name": "b leads", "status": "supported", "sentence": "b leads: supported.", "p": 0.01}
+    other = {"name": "c leads", "status": "not testable", "sentence": "c leads: not testable."}
+    frame = pd.DataFrame({"word": ["a", "b"], "x": [1.23456, np.nan]})
+    told = page_dict(
+        story(
+            verdicts=[verdict],
+            pictures=[
+                pic.Bars("one", ["a"], [1.0], verdict=verdict),
+                pic.Bars("two", ["a"], [1.0], verdict=other),
+                pic.Table("rounded", frame.round(2)),
+            ],
+            tables={"figures": frame, "others": frame.iloc[::-1]},
+        )
+    )["stories"][0]
+    first, second, table = told["pictures"]
+    assert told["verdicts"] == [verdict]
+    assert first["verdict"] == {"status": "supported", "sentence": "b leads (told above)"}
+    assert second["verdict"] == other
+    assert [t["title"] for t in told["tables"]] == ["others"]
+    assert table["rows"] == [["a", 1.23456], ["b", None]]
+
+
 def test_the_same_story_is_the_same_bytes(tmp_path):
     first, second = (write_report(tmp_path / name, story()).read_bytes() for name in ("a.html", "b.html"))
     assert first == second
@@ -207,7 +231,10 @@ def test_squeezing_keeps_the_meaning(given, kept):
         ("for (const item of list) { if (item) go(item); }", "for(const a of list){if(a)go(a)}"),
         ("const a = 1; let b = 2; let c = `${a} a ${b}`;", "const a=1;let b=2,c=`${a} a ${b}`;"),
         ("try { go(); } catch (error) { say(error.message); }", "try{go()}catch(a){say(a.message)}"),
-        ("const free = a + window.b; document.free = free;", "const c=a+window.b;document.free=c;"),
+        ("const free = a + window.b; document.free = free;", "const b=a+window.b;document.free=b;"),
+        ("const f = (one) => one, g = (two) => two + f(two);", "const b=c=>c,d=a=>a+b(a);"),
+        ("function f(one) { return one }\nfunction g(two) { return two + f(two) }",
+         "function b(a){return a}\nfunction c(a){return a+b(a)}"),
         ("const x1 = (up) => 1; o = { on(up) { return up; } };", "const b=a=>1;o={on(a){return a}};"),
     ],
 )  # fmt: skip

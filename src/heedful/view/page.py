@@ -61,18 +61,46 @@ def story_dict(story: Any) -> dict[str, Any]:
         tables.append({"title": clip(name), **frame_dict(frame.head(MOST_ROWS))})
         if len(frame) > MOST_ROWS:
             cut.append(f"{clip(name)}: the page holds the first {MOST_ROWS} of {len(frame)} rows")
+    verdicts = [verdict_dict(verdict) for verdict in story.verdicts or ()]
+    pictures = [_told_once(picture.to_dict(), verdicts) for picture in story.pictures or ()]
     return {
         "study": clip(story.study),
         "title": clip(story.title),
         "data": clip(story.data, LONGEST_TEXT),
         "headline": clip(story.headline, LONGEST_TEXT),
         "scores": [_score(score) for score in story.scores or ()],
-        "verdicts": [verdict_dict(verdict) for verdict in story.verdicts or ()],
-        "pictures": [picture.to_dict() for picture in story.pictures or ()],
-        "tables": tables,
+        "verdicts": verdicts,
+        "pictures": pictures,
+        "tables": [table for table in tables if not _shown(table, pictures)],
         "notes": [clip(note, LONGEST_TEXT) for note in [*(story.notes or ()), *cut]],
         "outputs": [clip(Path(path).name) for path in story.outputs or ()],
     }
+
+
+def _told_once(picture: dict[str, Any], verdicts: list[dict[str, Any]]) -> dict[str, Any]:
+    """The picture; where its verdict already stands at the head of the chapter, with its outcome alone."""
+    verdict = picture.get("verdict")
+    if verdict in verdicts and verdict.get("sentence"):
+        name = verdict.get("name") or "the claim"
+        picture["verdict"] = {"status": verdict["status"], "sentence": f"{name} (told above)"}
+    return picture
+
+
+def _shown(table: dict[str, Any], pictures: list[dict[str, Any]]) -> bool:
+    """Whether a picture already shows this table; it then takes the table's digits, which may be more."""
+    for picture in pictures:
+        if picture["kind"] == "table" and _words(picture) == _words(table):
+            picture["rows"] = table["rows"]
+            return True
+    return False
+
+
+def _words(table: dict[str, Any]) -> list[list[Any]]:
+    """Head and cells of a table, its numbers as nothing but numbers."""
+    return [
+        table["columns"],
+        *([v if isinstance(v, str) else v is None for v in row] for row in table["rows"]),
+    ]
 
 
 def _score(score: Any) -> dict[str, Any]:

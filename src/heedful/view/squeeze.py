@@ -200,24 +200,50 @@ def _goes_on(token: _Token, marks: frozenset[str]) -> bool:
 
 
 def _rename(tokens: list[_Token]) -> None:
-    """Exchange every name that the module declares for a short one, the most frequent first."""
-    declared = {name for name in _declared(tokens) if name not in _RESERVED}
+    """Exchange every name that the module declares for a short one, the most frequent first.
+
+    Two names may share a short one unless some top-level statement holds both: within a statement the
+    exchange is one for one, and a name of the module's own keeps one short form everywhere.
+    """
+    shared = {name: top for name, top in sorted(_declared(tokens)) if name not in _RESERVED}
     uses: dict[int, str] = {}
-    for i, token in enumerate(tokens):
-        if token.kind == "name" and token.text in declared:
-            role = _role(tokens, i)
-            if role != "property":
-                uses[i] = role
-    taken = {token.text for token in tokens if token.kind == "name"} - declared
-    short = (name for name in _short_names() if name not in taken and name not in _RESERVED)
+    places: dict[str, set[int]] = {}
+    foreign: dict[int, set[str]] = {}
+    for i, (token, chunk) in enumerate(zip(tokens, _statements(tokens), strict=True)):
+        role = _role(tokens, i) if token.kind == "name" else "property"
+        if role == "property":
+            continue
+        if token.text in shared:
+            uses[i] = role
+            # a name of the module's own is kept apart from every other such name
+            places.setdefault(token.text, {-1} if shared[token.text] else set()).add(chunk)
+        else:
+            foreign.setdefault(chunk, set()).add(token.text)
+    names: dict[str, str] = {}
     by_use = Counter(tokens[i].text for i in uses)
-    names = dict(
-        zip([name for name, _ in sorted(by_use.items(), key=lambda n: (-n[1], n[0]))], short, strict=False)
-    )
+    for name in sorted(by_use, key=lambda name: (-by_use[name], name)):
+        where = places[name]
+        names[name] = next(
+            short
+            for short in _short_names()
+            if short not in _RESERVED
+            and all(short not in foreign.setdefault(chunk, set()) for chunk in where)
+        )
+        for chunk in where:
+            foreign[chunk].add(names[name])
     for i, role in uses.items():
         old = tokens[i].text
-        new = names[old] if len(names[old]) < len(old) or names[old] != old else old
-        tokens[i].text = f"{old}:{new}" if role == "shorthand" and new != old else new
+        tokens[i].text = f"{old}:{names[old]}" if role == "shorthand" and names[old] != old else names[old]
+
+
+def _statements(tokens: list[_Token]) -> Iterator[int]:
+    """The number of the top-level statement that each token belongs to."""
+    number = 0
+    for i, token in enumerate(tokens):
+        ended = i == 0 or tokens[i - 1].text in (";", "}")
+        if token.within < 0 and token.kind == "name" and ended:
+            number += 1
+        yield number
 
 
 def _short_names() -> Iterator[str]:
@@ -252,23 +278,25 @@ def _role(tokens: list[_Token], i: int) -> str:
     return "variable"
 
 
-def _declared(tokens: list[_Token]) -> Iterator[str]:
-    """The names bound by const, let and function, by parameters, and by catch."""
+def _declared(tokens: list[_Token]) -> Iterator[tuple[str, bool]]:
+    """The names bound by const, let and function, by parameters, and by catch; is it by the module itself?"""
     for i, token in enumerate(tokens):
+        top = token.within < 0
         if token.kind == "name" and token.text in ("const", "let"):
-            yield from _bound(tokens, i + 1, tokens[i].within)
+            yield from ((name, top) for name in _bound(tokens, i + 1, token.within))
         elif token.kind == "name" and token.text == "function":
             if tokens[i + 1].kind == "name":
-                yield tokens[i + 1].text
+                yield tokens[i + 1].text, top
                 i += 1
-            yield from _bound(tokens, i + 2, i + 1)
+            yield from ((name, False) for name in _bound(tokens, i + 2, i + 1))
         elif token.text == "=>":
             if tokens[i - 1].text == ")":
-                yield from _bound(tokens, tokens[i - 1].open + 1, tokens[i - 1].open)
+                opened = tokens[i - 1].open
+                yield from ((name, False) for name in _bound(tokens, opened + 1, opened))
             else:
-                yield tokens[i - 1].text
+                yield tokens[i - 1].text, False
         elif token.kind == "name" and token.text == "catch" and tokens[i + 1].text == "(":
-            yield tokens[i + 2].text
+            yield tokens[i + 2].text, False
 
 
 def _bound(tokens: list[_Token], i: int, within: int) -> Iterator[str]:

@@ -6,7 +6,7 @@ function rowsLayout(width, names) {
     step = narrow ? 42 : 26;
   const left = narrow
     ? 0
-    : Math.min(width * 0.36, Math.max(40, ...names.map((text) => measure(short(text, 80), 13)))) + 12;
+    : Math.min(width * 0.42, Math.max(40, ...names.map((text) => measure(short(text, 80), 13)))) + 12;
   return {
     narrow,
     left,

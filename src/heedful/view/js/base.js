@@ -113,6 +113,22 @@ function fit(value, width, size = 12) {
   }
   return text.slice(0, low).replace(/[\ud800-\udbff]$/, '') + '…';
 }
+/** Keeps labels apart: of the spots for a text, the first that lies within and meets no other label. */
+function keeper(width) {
+  const taken = [];
+  return (text, spots) => {
+    const w = measure(text, 11),
+      spot = spots.find(
+        ([x, y]) =>
+          x > 0 &&
+          x + w < width &&
+          y > 10 &&
+          taken.every(([a, b, c]) => x > a + c + 3 || a > x + w + 3 || Math.abs(b - y) > 11),
+      );
+    if (spot) taken.push([...spot, w]);
+    return spot;
+  };
+}
 const short = (value, n = 60) => {
   const t = [...String(value).slice(0, 4 * n)];
   return t.length > n ? t.slice(0, n - 1).join('') + '…' : t.join('');

@@ -9,6 +9,7 @@ const SIGN = {
   level: '=',
 };
 const kinds = {};
+let paper = 0; // the width in pixels while the page is being printed
 const GLYPHS = ['━ ', '╌ ', '┄ ', '╍ ', '┈ ', '┅ '];
 let serial = 0;
 
@@ -177,7 +178,7 @@ function picture(p, theme) {
   };
   let drawn;
   const draw = () => {
-    ctx.width = Math.floor(body.clientWidth) || 640;
+    ctx.width = paper || Math.floor(body.clientWidth) || 640;
     try {
       if (!drawn) {
         drawn = kinds[p.kind](p, ctx);

@@ -125,9 +125,10 @@ kinds.network = (p, ctx) => {
       ),
     );
     const bins = count(8).map(() => []),
-      taken = [],
+      spot = keeper(width),
       worth = (a) => (size ? size[a] : values ? Math.abs(values[a]) : -a),
-      few = n <= 60 ? 60 : 24;
+      thin = M > 100 ? 0.6 : 1;
+    let room = n <= 60 ? 60 : 24;
     for (const e of count(M))
       bins[clamp(Math.floor(4 * strength(e)), 0, 3) + (opposed && w[e] < 0 ? 4 : 0)].push(e);
     const named = (a) => {
@@ -135,22 +136,15 @@ kinds.network = (p, ctx) => {
         text = short(p.labels[a], 22),
         half = measure(text, 11),
         r = radius(a);
-      for (const [lx, ly] of [
-        [cx + r + 3, cy + 4],
-        [cx - r - 3 - half, cy + 4],
-        [cx - half / 2, cy - r - 4],
-      ])
-        if (
-          lx > 0 &&
-          lx + half < width &&
-          ly > 10 &&
-          taken.length < few &&
-          taken.every(([tx, ty, tw]) => lx > tx + tw + 3 || tx > lx + half + 3 || Math.abs(ty - ly) > 11)
-        ) {
-          taken.push([lx, ly, half]);
-          return label(lx, ly, text, 'haloed');
-        }
-      return null;
+      const at =
+        room > 0 &&
+        spot(text, [
+          [cx + r + 3, cy + 4],
+          [cx - r - 3 - half, cy + 4],
+          [cx - half / 2, cy - r - 4],
+        ]);
+      if (at) room--;
+      return at && label(...at, text, 'haloed');
     };
     const svg = sheet(
       width,
@@ -173,8 +167,8 @@ kinds.network = (p, ctx) => {
         : null,
       bins.map((bin, b) =>
         stroke('edge', bin.map((e) => link(e)).join(''), {
-          'stroke-opacity': (M > 4000 ? 0.08 : M > 400 ? 0.16 : 0.32) + 0.16 * (b % 4),
-          'stroke-width': 0.7 + 0.6 * (b % 4),
+          'stroke-opacity': (M > 4000 ? 0.08 : M > 400 ? 0.16 : 0.32) + 0.16 * thin * (b % 4),
+          'stroke-width': thin * (0.7 + 0.6 * (b % 4)),
           stroke: opposed ? ctx.colour(b > 3 ? 'minus' : 'plus') : null,
         }),
       ),

@@ -52,16 +52,29 @@ kinds.slice = (p, ctx) => {
         const [cx, cy] = view.place(x, y);
         return g('circle', { cx, cy, r, class: kind });
       };
+    const spot = keeper(view.width);
     return [
       edges
         .filter(([, sides]) => sides.length)
-        .map(([text, sides], i) => {
+        .map(([called, sides], i) => {
           const all = sides.map(line).join(''),
-            [x, y] = view.place(...sides[0]);
+            text = short(called, 40),
+            // above the outline, or below, or beside it
+            at = spot(
+              text,
+              [
+                [0, -6],
+                [-1, 16],
+                [sides.length >> 1, 4],
+              ].map(([k, dy]) => {
+                const [x, y] = view.place(...sides.at(k));
+                return [clamp(x, 4, view.width - measure(text, 11) - 4), Math.max(14, y + dy)];
+              }),
+            );
           return [
             stroke('halo', all),
             stroke('outline', all, { stroke: ['#ffd24a', '#5fd3ff', '#ff9df0', '#9dff9d'][i % 4] }),
-            label(clamp(x, 4, view.width - 40), Math.max(14, y - 6), short(text, 40), 'onimage'),
+            at && label(...at, text, 'onimage'),
           ];
         }),
       shown.length ? null : count(Math.min(P, 1500)).map((i) => dot(target(i), 2.2, 'pick')),

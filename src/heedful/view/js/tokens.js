@@ -28,19 +28,16 @@ kinds.tokens = (p, ctx) => {
     return back.get(head);
   }
   const panels = (same ? [queries] : [queries, keys]).map((names, side) => {
-    const chips = names.slice(0, MOST).map((text, i) =>
-      h(
-        'span',
-        {
-          class: 'tok',
-          'data-i': i,
-          role: 'button',
-          tabindex: i ? -1 : 0,
-          title: text.length > 24 ? short(text, 300) : null,
-        },
-        short(text, 24) || '␣',
-      ),
-    );
+    // copies of one element: thousands of them are made before the page can be read
+    const seed = h('span', { class: 'tok', role: 'button', tabindex: -1 }),
+      chips = names.slice(0, MOST).map((text, i) => {
+        const chip = seed.cloneNode();
+        chip.dataset.i = i;
+        chip.textContent = show(short(text, 24)) || '␣';
+        if (text.length > 24) chip.title = show(short(text, 300));
+        return chip;
+      });
+    if (chips[0]) chips[0].tabIndex = 0;
     // in blocks, so that the browser lays out those in sight alone
     const blocks =
       chips.length < 1000

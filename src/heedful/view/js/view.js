@@ -24,7 +24,8 @@ const scoreTable = (scores) =>
     [0, 1, 1, 1],
   );
 
-function chapter(story, index, many, theme, queue) {
+function chapter(story, at, ids, theme, queue) {
+  const id = ids[at];
   const part = (name, ...kids) => h('section', null, h('h3', { class: 'part' }, name), kids);
   const drawn = story.pictures.map((p) => {
     const made = picture(p, theme);
@@ -33,12 +34,12 @@ function chapter(story, index, many, theme, queue) {
   });
   return h(
     'section',
-    { class: 'chapter', id: `study-${index}`, 'aria-labelledby': `title-${index}` },
+    { class: 'chapter', id, 'aria-labelledby': `${id}-title` },
     h(
       'header',
       null,
       h('p', { class: 'study' }, name(story.study, 80)),
-      h('h2', { id: `title-${index}` }, name(story.title, 200)),
+      h('h2', { id: `${id}-title` }, name(story.title, 200)),
       h('p', { class: 'headline' }, h('bdi', null, story.headline)),
       h('p', { class: 'origin' }, h('b', null, 'Data '), h('bdi', null, story.data)),
     ),
@@ -77,22 +78,22 @@ function chapter(story, index, many, theme, queue) {
           ),
         )
       : null,
-    many ? h('p', { class: 'back' }, h('a', { href: '#studies' }, '↑ all studies')) : null,
+    ids.length > 1 && h('p', { class: 'back' }, h('a', { href: `#${ids[0]}-all` }, '↑ all studies')),
   );
 }
 
 /** The tour's table: each study in a line, with what it says and whether to believe it. */
-const contents = (stories) =>
+const contents = (stories, ids) =>
   h(
     'nav',
-    { id: 'studies', 'aria-label': 'Studies' },
+    { id: `${ids[0]}-all`, 'aria-label': 'Studies' },
     grid(
       'studies',
       ['study', 'what the reading says', 'measure', 'ours', 'baseline', 'verdict'],
       stories.map((s, i) => {
         const score = s.scores[0];
         return [
-          h('a', { href: `#study-${i}` }, name(s.study, 40)),
+          h('a', { href: `#${ids[i]}` }, name(s.study, 40)),
           h('bdi', { class: 'say' }, short(s.headline, 220)),
           score ? name(score.name, 40) : '',
           score ? h('b', null, fmt(score.ours, 4)) : '',
@@ -111,7 +112,7 @@ function render({ model, el }) {
     root = h('div', { class: 'heedful' });
   let chosen = null,
     all = [];
-  const theme = () => chosen || (system.matches ? 'dark' : 'light');
+  const theme = () => (paper ? 'light' : chosen || (system.matches ? 'dark' : 'light'));
   const themed = () => {
     root.dataset.theme = theme();
     for (const made of all) made.draw();
@@ -120,7 +121,8 @@ function render({ model, el }) {
     const page = model.get('page');
     if (!page) return;
     const queue = [],
-      many = page.stories.length > 1;
+      many = page.stories.length > 1,
+      ids = page.stories.map(() => `study${++serial}`);
     const toggle = h(
       'button',
       {
@@ -143,8 +145,8 @@ function render({ model, el }) {
         h('div', { class: 'brand' }, h('span', null, 'heedful'), toggle),
         many && h('h1', null, name(page.title, 200)),
       ),
-      many ? contents(page.stories) : '',
-      ...page.stories.map((story, i) => chapter(story, i, many, theme, queue)),
+      many ? contents(page.stories, ids) : '',
+      ...page.stories.map((story, at) => chapter(story, at, ids, theme, queue)),
       h(
         'footer',
         null,
@@ -176,11 +178,21 @@ function render({ model, el }) {
   width = root.clientWidth;
   build();
   watch.observe(root);
-  system.addEventListener('change', themed);
+  // on paper: light, and as wide as an A4 page holds
+  const print = (event) => {
+      paper = event.type === 'beforeprint' ? 690 : 0;
+      themed();
+    },
+    heard = [
+      [system, 'change', themed],
+      [window, 'beforeprint', print],
+      [window, 'afterprint', print],
+    ];
+  for (const [from, what, act] of heard) from.addEventListener(what, act);
   model.on?.('change:page', build);
   return () => {
     watch.disconnect();
-    system.removeEventListener('change', themed);
+    for (const [from, what, act] of heard) from.removeEventListener(what, act);
   };
 }
 
