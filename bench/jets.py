@@ -155,9 +155,9 @@ def models(count: int) -> dict:
         table["ours: mean of 3 networks (the default)"] = (Tagger, {"members": 3}, range(5), None)
         local = {"method": "particles", "members": 1, "layers": 2}
         table |= {
-            "constituents alone, nearest-16": (Tagger, local, range(1), 8000),
-            "constituents alone, random-16": (Tagger, {**local, "mask": "random"}, range(1), 2000),
-            "constituents alone, EdgeConv k=8": (EdgeConvTagger, {**local, "layers": 0}, range(1), 8000),
+            "constituents alone, nearest-16": (Tagger, local, range(5), 8000),
+            "constituents alone, random-16": (Tagger, {**local, "mask": "random"}, range(5), 8000),
+            "constituents alone, EdgeConv k=8": (EdgeConvTagger, {**local, "layers": 0}, range(5), 8000),
         }
     return table
 

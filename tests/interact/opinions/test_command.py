@@ -85,6 +85,38 @@ def test_phases(club, tmp_path):
     assert "Polarisation" in story.headline
 
 
+def test_phases_draws_each_seed_anew_unless_opinions_are_known(club):
+    drawn = command.phases(n=60, taus="1", seeds=3, start="gaussian", steps=1).tables["runs"]
+    assert drawn["variance"].nunique() == 3
+    known = command.phases(club, taus="0.1,1", seeds=3, start="side", steps=5, rewirings=0).tables["runs"]
+    assert len(known) == 2
+
+
+def test_camps_of_one_are_not_tested_and_that_is_said(tmp_path):
+    path = tmp_path / "two.edgelist"
+    path.write_text("a a\na b\nb a\n")
+    story = command.simulate(path, listens="source", steps=5, rewirings=0)
+    assert story.verdicts == []
+    assert any("not put to the test" in note for note in story.notes)
+    assert any("self loop" in note for note in story.notes)
+
+
+def test_an_opinion_written_nan_is_missing(club, tmp_path):
+    table = tmp_path / "people.csv"
+    table.write_text("name,mood\n" + "".join(f"{k},{'nan' if k == 3 else k % 5}\n" for k in range(34)))
+    with pytest.raises(InputError, match="1 of 34 nodes have no mood"):
+        command.fit(club, nodes=table, opinions="mood")
+    story = command.fit(club, nodes=table, opinions="mood", known_only=True, bootstrap=60, trust="none")
+    assert any("1 nodes without a usable mood left out" in note for note in story.notes)
+
+
+def test_too_few_edges_to_hold_any_out(tmp_path):
+    path = tmp_path / "three.edgelist"
+    path.write_text("a b\nb c\nc a\n")
+    with pytest.raises(InputError, match="3 edges are too few"):
+        command.fit(path, listens="source")
+
+
 @pytest.mark.parametrize(
     ("call", "word"),
     [

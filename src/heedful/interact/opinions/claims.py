@@ -29,10 +29,9 @@ def camp_claim(
         weights = listening(opinions, tau, build(i, j, n, listens="source"), self_weight=0.0)
     else:
         weights = listening(opinions, tau, network, self_weight=0.0)
-    heard = np.ones(n, bool) if network is None else np.diff(network.indptr) > 0
     return Claim(
         weights,
-        queries=np.flatnonzero(heard & keys.any(1)),
+        queries=_asked(label, network),
         keys=keys,
         null="label" if network is None else "rewire",
         name="people listen within their own camp",
@@ -41,8 +40,17 @@ def camp_claim(
     )
 
 
+def _asked(label: np.ndarray, network: Network | None) -> np.ndarray:
+    """Those who hear somebody, and are not alone in their camp."""
+    _, camp, size = np.unique(label, return_inverse=True, return_counts=True)
+    hears = np.ones(len(label), bool) if network is None else np.diff(network.indptr) > 0
+    return np.flatnonzero(hears & (size[camp] > 1))
+
+
 def examine_camps(opinions, tau, label, network=None, *, level: str = "quick", seed: int = 0) -> list:
-    """Verdicts for a state's camps: none at level "none", with a single camp, or above 3000 people."""
+    """Verdicts for a state's camps: none at level "none", with a single camp, where nobody has company in
+    theirs, or above 3000 people.
+    """
     if level == "none" or len(np.unique(label)) < 2 or len(label) > LARGEST:
         return []
     if (
@@ -52,5 +60,7 @@ def examine_camps(opinions, tau, label, network=None, *, level: str = "quick", s
         opinions, label = np.asarray(opinions)[some], label[some]
         if len(np.unique(label)) < 2:
             return []
+    if not len(_asked(label, network)):
+        return []
     claim = camp_claim(opinions, tau, label, network, seed=seed)
     return [examine(claim, level=level, seed=seed, draws=99 if level == "quick" else 999)]

@@ -76,13 +76,12 @@ def simulate(
 
     from ...errors import InputError
     from ...learn import progress
-    from ...writing import write_atomic
-    from . import pictures, tokens
+    from . import pictures, telling, tokens
     from .claims import examine_camps
-    from .diagram import describe, echo_chamber
+    from .diagram import describe
     from .dynamics import Dynamics
     from .dynamics import simulate as run_dynamics
-    from .measures import camps, count_camps
+    from .measures import camps
     from .reading import LARGEST, read_listening
 
     if method not in ("refined", "plain"):
@@ -91,7 +90,6 @@ def simulate(
         rule, anchors, stubbornness, self_weight, weights = "attention", None, 0.0, 1.0, False
     net = tokens.load_network(network, listens, weights, nodes)
     x0, notes = tokens.load_start(start, net, n, seed)
-    size = len(x0)
     if tau is None and rule in ("attention", "dot"):
         tau = 0.05
     dynamics = Dynamics(
@@ -99,75 +97,66 @@ def simulate(
         rule=rule,
         epsilon=epsilon,
         stubbornness=stubbornness,
-        anchors=tokens.parse_anchors(anchors, net) or None,
+        anchors=tokens.parse_anchors(anchors, net),
         self_weight=self_weight,
         order="one by one" if one_by_one else "together",
     )
     run = run_dynamics(dynamics, x0, net, steps=steps, seed=seed, progress=progress)
-    row = describe(run, dynamics, net)
-    label = camps(run.opinions, dynamics.width or 0.05)
-    sizes = ", ".join(
-        f"{s / size:.0%}" for s in sorted((label == c).sum() for c in range(min(label.max() + 1, 6)))[::-1]
-    )
-    headline = (
-        f"After {run.steps} steps{' it has settled' if run.settled else ' it still moves'}: "
-        f"{count_camps(label)} camp(s) of at least 1 % ({sizes}); variance {row['variance ratio']:.3g} of "
-        f"the first. "
-    )
-    verdicts, echo, attention, reading = [], None, None, None
+    row, width = describe(run, dynamics, net), dynamics.width or 0.05
+    label = camps(run.opinions, width)
+    headline = telling.camps_sentence(run, label, row)
+    verdicts, attention, reading = [], None, None
     if rule == "attention":
-        pull, _ = dynamics.holding(run.first)
-        headline += _lifetime_sentence(run, dynamics, net, pull)
+        headline += " " + telling.lifetime_sentence(run, dynamics, net)
         verdicts = examine_camps(run.opinions, tau, label, net, level=trust, seed=seed)
-        if net is not None or (size <= LARGEST and self_weight == 1.0):
+        if not verdicts and trust != "none":
+            notes.append(
+                "the camps were not put to the test: there is one, or nobody has company in theirs, or "
+                "there are more than 3000 people"
+            )
+        if net is not None or (len(x0) <= LARGEST and self_weight == 1.0):
             reading = read_listening(run.opinions, tau, net, self_weight=self_weight)
-    if rewirings is None and net is not None:
-        rewirings = 50 if net.edges <= 200_000 else 5
+        if label.max() > 0 and not run.settled:
+            notes.append(f"the horizon of {steps} steps ended the run, not the dynamics")
     if net is not None:
         attention = dynamics.step(run.opinions, net, weights=True).weights
+        if rewirings is None:
+            rewirings = 50 if net.edges <= 200_000 else 5
         if rewirings and row["variance ratio"] > 1e-6:
-            echo = echo_chamber(run.opinions, dynamics, net, rewirings=rewirings, seed=seed)
-            row |= {"echo index": echo.index, "assortativity": echo.observed, "echo p": echo.p}
-            notes.append(
-                f"echo-chamber index {echo.index:+.3f}: assortativity of the attention {echo.observed:.3f}, "
-                f"degree-preserving null {echo.null_mean:.3f} (p = {echo.p:.3f}), without attention "
-                f"{echo.prior:.3f}"
-            )
-    if row["variance ratio"] > 0 and rule == "attention" and label.max() > 0 and not run.settled:
-        notes.append(f"the horizon of {steps} steps ended the run, not the dynamics")
-    result = pd.DataFrame(
+            found, said = telling.echo_figures(run, dynamics, net, rewirings, seed)
+            row |= found
+            notes.append(said)
+    people = pd.DataFrame(
         {
-            "node": list(net.labels) if net is not None else range(size),
-            **_columns("first", run.first),
-            **_columns("last", run.opinions),
+            "node": list(net.labels) if net is not None else range(len(x0)),
+            **telling.columns("first", run.first),
+            **telling.columns("last", run.opinions),
             "camp": label + 1,
         }
     )
-    drawn = [
-        pictures.live(run.first, tau, net) if rule == "attention" else None,
-        pictures.paths(run, verdict=verdicts[0] if verdicts else None),
-        pictures.over_time(run),
-        pictures.society(net, run.opinions, attention) if net is not None else None,
-    ]
-    return Story(
-        study="opinions",
+    return telling.told(
+        net,
+        network,
+        len(x0),
+        f"start: {start}",
+        [*notes, f"camps are groups that no gap wider than {width:.3g} divides"],
+        people,
+        out,
         title="Opinions" if network is None else f"Opinions on {network.name}",
-        data=_about(net, network, size) + f"; start: {start}",
         headline=headline,
         verdicts=verdicts,
-        pictures=[p for p in drawn if p is not None],
+        pictures=[
+            pictures.live(run.first, tau, net) if rule == "attention" else None,
+            pictures.paths(run, verdict=verdicts[0] if verdicts else None),
+            pictures.over_time(run),
+            pictures.society(net, run.opinions, attention) if net is not None else None,
+        ],
         tables={
             "figures": pd.DataFrame([row]),
             "history": pd.DataFrame(run.history),
-            "people": result.head(1000),
+            "people": people.head(1000),
         },
-        notes=[
-            *(net.notes if net is not None else ()),
-            *notes,
-            f"camps are groups that no gap wider than {dynamics.width or 0.05:.3g} divides",
-        ],
         reading=reading,
-        outputs=[write_atomic(out, result.to_csv(index=False))] if out else [],
     )
 
 
@@ -206,15 +195,14 @@ def fit(
     import numpy as np
     import pandas as pd
 
-    from ...writing import write_atomic
-    from . import pictures, tokens
+    from . import pictures, telling, tokens
     from .claims import examine_camps
     from .heldout import compare
     from .model import TauEstimator
     from .reading import read_listening
 
     net = tokens.load_network(network, listens, True, nodes)
-    notes = [*net.notes, "edge weights are not used: who is listened to is what is explained"]
+    notes = ["edge weights are not used: who is listened to is what is explained"]
     if opinions is not None and (keep or known_only):
         wanted = [k.strip() for k in keep.split(",")] if keep else ()
         net, gone = tokens.known_only(net, opinions, wanted)
@@ -262,26 +250,25 @@ def fit(
             "other edges "
             "than those that tau is fitted on, and from none that are held out"
         )
-    return Story(
-        study="opinions",
+    return telling.told(
+        net,
+        network,
+        net.size,
+        what,
+        notes,
+        coefficients,
+        out,
         title=f"The temperature of listening in {network.name}",
-        data=_about(net, network, net.size) + f"; {what}",
         headline=f"tau = {told} (95 %, whole listeners redrawn), in squared units of the opinion; {what}.",
         scores=scores,
         verdicts=verdicts,
         pictures=[
-            p
-            for p in (
-                pictures.temperatures(model),
-                pictures.society(net, model.opinions_[:, 0], title="The network and its opinions"),
-                pictures.next_listened(model, int(np.argmax(np.diff(net.indptr)))),
-            )
-            if p is not None
+            pictures.temperatures(model),
+            pictures.society(net, model.opinions_[:, 0], title="The network and its opinions"),
+            pictures.next_listened(model, int(np.argmax(np.diff(net.indptr)))),
         ],
         tables={"coefficients": coefficients, "held-out pairs": held.table()},
-        notes=notes,
         reading=read_listening(model.opinions_, float(tau[0]), net, gate=model.gate_) if usable else None,
-        outputs=[write_atomic(out, coefficients.to_csv(index=False))] if out else [],
     )
 
 
@@ -306,82 +293,47 @@ def phases(
 ) -> Story:
     """Draw the phase diagram: variance, polarisation, camps, echo chamber and lifetime against tau."""
     from ...learn import progress
-    from ...writing import write_atomic
-    from . import pictures, tokens
+    from . import pictures, telling, tokens
     from .diagram import phases as diagram
     from .dynamics import Dynamics
 
     net = tokens.load_network(network, listens, weights, nodes)
-    fixed, notes = (None, []) if start == "uniform" else tokens.load_start(start, net, n, seed)
-    rule = Dynamics(
-        tau=1.0,
-        anchors=tokens.parse_anchors(anchors, net) or None,
-        stubbornness=stubbornness,
-        self_weight=self_weight,
-    )
+    opinions, notes = start, []
+    if start not in tokens.STARTS:  # everyone's opinion is known: there is one start
+        opinions, notes = tokens.load_start(start, net, n, seed)
+        seeds = 1
+    fixed = tokens.parse_anchors(anchors, net)
+    rule = Dynamics(tau=1.0, anchors=fixed, stubbornness=stubbornness, self_weight=self_weight)
     frame = diagram(
         tokens.temperatures(taus),
         range(seed, seed + seeds),
         network=net,
         n=n,
-        opinions=fixed,
+        opinions=opinions,
         dynamics=rule,
         steps=steps,
         rewirings=rewirings,
         progress=progress,
-    )
-    mean = frame.groupby("tau").mean(numeric_only=True)
-    peak = float(mean["polarisation"].idxmax())
-    agreed = mean.index[(frame.groupby("tau")["camps"].max() == 1).to_numpy()]
-    headline = (
-        f"Polarisation (Esteban-Ray) is highest at tau {peak:.3g}, with {mean.loc[peak, 'camps']:.1f} camps. "
-    )
-    headline += (
-        f"From tau {agreed.min():.3g} on one camp is left within {steps} steps in every run."
-        if len(agreed)
-        else f"No tau here leads to one camp within {steps} steps in every run."
     )
     notes += [
         "below the peak a lower tau fragments opinion further: it does not polarise it more",
         f"all statements are about a horizon of {steps} steps; the table's log10 lifetime says how long "
         f"camps last",
     ]
-    if start in tokens.STARTS[1:]:
-        notes.append("one start for all seeds")
-    return Story(
-        study="opinions",
+    mean = frame.groupby("tau").mean(numeric_only=True)
+    return telling.told(
+        net,
+        network,
+        net.size if net is not None else n,
+        f"{len(frame)} runs; start: {start}",
+        notes,
+        frame,
+        out,
         title="Phase diagram of listening",
-        data=_about(net, network, net.size if net is not None else n)
-        + f"; {len(frame)} runs; start: {start}",
-        headline=headline,
+        headline=telling.phases_sentence(frame, steps),
         pictures=pictures.phase_diagram(frame),
         tables={"by tau": mean.drop(columns="seed").reset_index(), "runs": frame},
-        notes=[*(net.notes if net is not None else ()), *notes],
-        outputs=[write_atomic(out, frame.to_csv(index=False))] if out else [],
     )
 
 
 VERBS = {"simulate": simulate, "fit": fit, "phases": phases}
-
-
-def _columns(name, x):
-    wide = x.reshape(len(x), -1)
-    return {name if wide.shape[1] == 1 else f"{name} {k + 1}": wide[:, k] for k in range(wide.shape[1])}
-
-
-def _about(net, path, size):
-    if net is None:
-        return f"{size} people who all hear each other"
-    return f"{path.name}: {net.size} people, {net.edges} (listener, listened) pairs"
-
-
-def _lifetime_sentence(run, dynamics, net, pull) -> str:
-    from .metastable import lifetime
-
-    return lifetime(
-        run.opinions,
-        dynamics.tau,
-        net,
-        self_weight=dynamics.self_weight,
-        held=None if pull is None else pull > 0,
-    ).sentence()

@@ -13,6 +13,7 @@ from ...files.graphs import Network
 from . import measures
 from .dynamics import Dynamics, Run, simulate
 from .metastable import lifetime
+from .tokens import starting_opinions
 
 AGREED = 1e-6  # of the first variance: below it people agree
 
@@ -23,7 +24,7 @@ def phases(
     *,
     network: Network | None = None,
     n: int = 500,
-    opinions=None,
+    opinions="uniform",
     dynamics: Dynamics | None = None,
     steps: int = 500,
     rewirings: int = 10,
@@ -37,12 +38,13 @@ def phases(
     taus : sequence of float
         Temperatures, in squared opinion units.
     seeds : sequence of int or int
-        Starts per temperature; each draws uniform opinions on [-1, 1] unless ``opinions`` is given.
+        Starts per temperature.
     network : Network, optional
         None is the complete graph of ``n``.
     n : int
-    opinions : (N,) or (N, d), optional
-        One start for all seeds (then the seeds differ in the rewirings alone).
+    opinions : str, or (N,) or (N, d)
+        A kind of start (`tokens.STARTS`), drawn anew for each seed; or the opinions themselves, one start for
+        all seeds.
     dynamics : Dynamics, optional
         Stubbornness, anchors, self weight and order are taken from here.
     steps : int
@@ -70,12 +72,13 @@ def phases(
         raise InputError(f"taus {taus}", remedy="give temperatures above 0")
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     base = dynamics or Dynamics(tau=1.0)
-    size = network.size if network is not None else (n if opinions is None else len(opinions))
+    drawn = isinstance(opinions, str)
+    size = network.size if network is not None else (n if drawn else len(opinions))
     nulls = [measures.rewire(network, seed=k) for k in range(rewirings)] if network is not None else []
     rows, plan = [], [(tau, seed) for tau in taus for seed in seeds]
     for tau, seed in plan if progress is None else progress(plan, "phases"):
         rule = replace(base, tau=tau)
-        x0 = opinions if opinions is not None else np.random.default_rng(seed).uniform(-1, 1, size)
+        x0 = starting_opinions(opinions, size, seed=seed) if drawn else opinions
         run = simulate(rule, x0, network, steps=steps, seed=seed, threads=threads)
         rows.append({"tau": tau, "seed": seed, **describe(run, rule, network, nulls, threads)})
     return pd.DataFrame(rows)

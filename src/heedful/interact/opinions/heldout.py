@@ -14,6 +14,7 @@ from .blocks import BlockModel, Popularity
 from .model import TauEstimator, group_codes
 from .sampled import draw_absent
 
+FEWEST = 20  # edges of a network that models are compared on
 NEGATIVES = 99
 
 
@@ -89,8 +90,11 @@ def split(network: Network, share: float = 0.2, *, seed: int = 0) -> tuple[Netwo
         away = (np.random.default_rng(seed).random(len(kinds)) < share)[place]
     else:
         away = np.random.default_rng(seed).random(network.edges) < share
-    if not away.any() or away.all():
-        raise InputError(f"{network.edges} edges are too few to hold a share of {share} out")
+    if network.edges < FEWEST or not away.any() or away.all():
+        raise InputError(
+            f"{network.edges} edges are too few to hold a share of {share} out",
+            remedy=f"give at least {FEWEST} edges, and a share between 0 and 1",
+        )
     return network.keep(~away), network.keep(away)
 
 

@@ -37,9 +37,7 @@ def opinions_of(values: Sequence, name: str = "opinion") -> np.ndarray:
     array([-1.,  1.,  1.])
     """
     values = list(values)
-    missing = [
-        k for k, v in enumerate(values) if v is None or v == "" or (isinstance(v, float) and math.isnan(v))
-    ]
+    missing = [k for k, v in enumerate(values) if _unknown(v)]
     if missing:
         raise InputError(
             f"{len(missing)} of {len(values)} nodes have no {name}",
@@ -66,17 +64,18 @@ def known_only(network: Network, name: str, labels: Sequence[str] = ()) -> tuple
     were left out.
     """
     values = network.attribute(name)
-    keep = [
-        v is not None
-        and v != ""
-        and not (isinstance(v, float) and math.isnan(v))
-        and (not labels or str(v) in labels)
-        for v in values
-    ]
+    keep = [not _unknown(v) and (not labels or str(v) in labels) for v in values]
     chosen = np.flatnonzero(keep)
     if len(chosen) < 2:
         raise InputError(f"fewer than two nodes have a usable {name}")
     return network.subgraph(chosen), network.size - len(chosen)
+
+
+def _unknown(value) -> bool:
+    """Whether a cell of a table or an attribute says nothing."""
+    if isinstance(value, str):
+        return value.strip().lower() in ("", "nan", "na", "n/a", "none", "null")
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def starting_opinions(start: str, n: int, *, seed: int, dims: int = 1) -> np.ndarray:
