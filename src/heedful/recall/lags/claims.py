@@ -24,14 +24,20 @@ def claim(scan: LagScan) -> Claim | None:
     for rows in (slice(0, half), slice(half, None)):
         part = Panel(values[rows], scan.names, scan.panel_.times[rows])
         try:
-            parts.append(LagScan(L, scan.alpha, products=scan.products).fit(part))
+            parts.append(
+                LagScan(
+                    L, scan.alpha, products=scan.products, variance=False, near_unit_root=scan.near_unit_root
+                ).fit(part)
+            )
         except InputError:  # too short, or a series constant within a half
             return None
     first, second = parts
     if not len(first.links):
         return None
     index = {name: i for i, name in enumerate(scan.names)}
-    links = [(index[r.source], index[r.target], int(r.lag)) for r in first.links.itertuples()]
+    # neighbouring lags of one pair are one finding: as queries of their own they would count it twice
+    surest = first.links.drop_duplicates(["source", "target"])
+    links = [(index[r.source], index[r.target], int(r.lag)) for r in surest.itertuples()]
     gain = np.stack([token_scores(second.tokens_, second.scans_[j], i, j, lag) for i, j, lag in links])
     gain = np.maximum(gain, gain[np.isfinite(gain)].min() - 50.0)
     keys = np.zeros(gain.shape, dtype=bool)

@@ -26,10 +26,15 @@ def lags(
     ] = "",
     columns: Annotated[str, typer.Option(help="Series to use, separated by commas; all by default.")] = "",
     products: Annotated[bool, typer.Option(help="Also look for products of two drivers.")] = True,
+    variance: Annotated[
+        bool, typer.Option(help="Also look for links that change a series' variance.")
+    ] = True,
     method: Annotated[
         str, typer.Option(help="scan, or plain: the literal attention, read and not tested.")
     ] = "scan",
-    near_unit_root: Annotated[str, typer.Option(help="Series near a unit root: keep, or filter.")] = "keep",
+    near_unit_root: Annotated[
+        str, typer.Option(help="Series near a unit root: filter (score their news), or keep.")
+    ] = "filter",
     trust: Annotated[
         str, typer.Option(help="Tests of what the reading asserts: none, quick or full.")
     ] = "quick",
@@ -54,7 +59,13 @@ def lags(
     )
     try:
         scan = LagScan(
-            max_lag, alpha, products=products, near_unit_root=near_unit_root, method=method, seed=seed
+            max_lag,
+            alpha,
+            products=products,
+            variance=variance,
+            near_unit_root=near_unit_root,
+            method=method,
+            seed=seed,
         ).fit(frame, progress=partial(progress, text="targets"))
     except InputError as error:
         if error.path is None:
@@ -97,6 +108,7 @@ def lags(
             "links": scan.links,
             "own past": scan.self_links,
             "products": scan.products_found,
+            "links to a variance": scan.variance_links,
             "together within a step": scan.together,
         },
         notes=[

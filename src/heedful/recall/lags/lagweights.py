@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .scan import Context, Tokens
+from .rows import Tokens
+from .scan import Context
 from .select import TargetModel, TargetScan
 
 

@@ -8,10 +8,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from ...errors import InputError
 from .lagweights import swap_scores
-from .scan import Tokens
+from .rows import Tokens
 from .select import benjamini_hochberg, scan_target
-from .tables import link_tables, together
+from .tables import link_tables, together, variance_table
 from .tokens import Panel, panel
+from .variance import scan_variance
 
 METHODS = ("scan", "plain")
 
@@ -30,10 +31,11 @@ class LagScan(BaseEstimator):
         False discovery rate among the links i != j.
     products : bool
         Also look for products of two drivers.
-    near_unit_root : {"keep", "filter"}
-        What series whose own-lag coefficient passes .97 offer as drivers: their values, or their news
-        forgotten at rate .9, which makes the p-values exact again and finds fewer links. They are counted
-        in ``notes`` either way.
+    variance : bool
+        Also look for links that change a target's variance; in a family of their own, the graph stays as is.
+    near_unit_root : {"filter", "keep"}
+        What series whose own-lag coefficient passes .97 are scored by as drivers: their news, forgotten at
+        rate .9, or their values, whose p-values are too small there. They are counted in ``notes``.
     method : {"scan", "plain"}
         "plain" is the literal idea, one softmax trained over all tokens and read directly: it ranks
         links, and tests nothing (``p_matrix`` is then NaN and ``graph`` all False).
@@ -57,6 +59,12 @@ class LagScan(BaseEstimator):
         Pairs whose whitened residuals correlate at lag 0 (one, other, correlation, p, q), in a family of
         their own: an undirected sign of an effect faster than the clock, or of a hidden driver that
         reaches both at once. A hidden driver with two different delays is not seen.
+    variance_p_matrix : array (N, N, max_lag + 1)
+        [i, j, tau]: p of i at t - tau driving the size of j's residual at t; 1 where not tested.
+    variance_links : DataFrame
+        source, target, lag, p, q, value (positive: larger values, larger variance), Benjamini-Hochberg over
+        i != j in a family of their own. A mean link of a shape that five Hermite features do not reach can
+        show here too.
     links, self_links, products_found : DataFrame
         Tidy; source, target, lag, p, q, value, low, high (95 % lag interval), weight, shape, partner.
     names : list of str
@@ -92,11 +100,12 @@ class LagScan(BaseEstimator):
         alpha: float = 0.05,
         *,
         products: bool = True,
-        near_unit_root: str = "keep",
+        variance: bool = True,
+        near_unit_root: str = "filter",
         method: str = "scan",
         seed: int = 0,
     ):
-        self.max_lag, self.alpha, self.products = max_lag, alpha, products
+        self.max_lag, self.alpha, self.products, self.variance = max_lag, alpha, products, variance
         self.near_unit_root, self.method, self.seed = near_unit_root, method, seed
 
     def fit(self, X, y=None, *, progress=None) -> LagScan:
@@ -128,20 +137,21 @@ class LagScan(BaseEstimator):
         self.tokens_ = tokens = Tokens(data.values, L, filter_roots=self.near_unit_root == "filter")
         if tokens.near_unit_root.any():
             named = ", ".join(np.asarray(self.names)[tokens.near_unit_root][:5])
-            done = (
-                "read as their news"
-                if self.near_unit_root == "filter"
-                else (
-                    "kept as they are, p-values are too small there; near_unit_root='filter' reads their news"
-                )
-            )
+            done = {
+                "filter": "scored by their news",
+                "keep": "scored by their values: p-values are too small there, near_unit_root='filter' helps",
+            }[self.near_unit_root]
             self.notes.append(f"{int(tokens.near_unit_root.sum())} series near a unit root ({named}): {done}")
         if tokens.seen is not None:
             self._check_rows(tokens)
-        self.scans_ = []
+        self.scans_, self.variance_scans_ = [], []
+        self.variance_p_matrix = np.ones((N, N, L + 1))
         for j in targets:
             scan = scan_target(tokens, j, products=self.products)
             self.scans_.append(scan)
+            if self.variance:
+                self.variance_scans_.append(scan_variance(tokens, j, scan.e))
+                self.variance_p_matrix[:, j, 1:] = self.variance_scans_[j].p.reshape(N, L)
             self.p_matrix[:, j, 1:] = scan.p.reshape(N, L)
             self.val_matrix[:, j, 1:] = scan.value.reshape(N, L)
         self.graph = self.decide(self.alpha)
@@ -154,6 +164,7 @@ class LagScan(BaseEstimator):
                 "their neighbours are suspect"
             )
         self.links, self.self_links, self.products_found = link_tables(self)
+        self.variance_links = variance_table(self)
         return self
 
     def decide(self, alpha: float) -> np.ndarray:
@@ -192,8 +203,8 @@ class LagScan(BaseEstimator):
         T = len(data.values)
         if self.method not in METHODS:
             raise InputError(f"method {self.method!r}; one of {', '.join(METHODS)}")
-        if self.near_unit_root not in ("keep", "filter"):
-            raise InputError(f"near_unit_root {self.near_unit_root!r}; one of keep, filter")
+        if self.near_unit_root not in ("filter", "keep"):
+            raise InputError(f"near_unit_root {self.near_unit_root!r}; one of filter, keep")
         if not 0 < self.alpha < 1:
             raise InputError(f"alpha {self.alpha}; a false discovery rate lies between 0 and 1")
         if int(self.max_lag) != self.max_lag or self.max_lag < 1:

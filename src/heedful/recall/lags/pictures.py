@@ -24,6 +24,7 @@ def graph(scan: LagScan, verdict=None) -> pic.Network:
         labels=scan.names,
         edges=(i, j, links["value"].to_numpy(dtype=float)),
         directed=True,
+        relation="drives",
         verdict=verdict,
         caption=f"Links at a false discovery rate of {scan.alpha:g} among different series; an arrow's "
         "weight is the signed partial R. The delay of each is in the next picture.",

@@ -2,8 +2,7 @@
 
 For a target y the model S is a list of columns. If y's drivers are among them the residual e is white, and
 sum_t phi(x_{t-l}) e_t is a martingale: a plain F law holds, with no shift null, no long-run variance and no
-effective sample size. `Tokens` holds the features of all tokens, `Rows` their moments over the rows a target
-can use, `Context` the whitened residual of a model and the scores given it.
+effective sample size. `Context` holds the whitened residual of a model and the scores given it.
 """
 
 from __future__ import annotations
@@ -12,134 +11,10 @@ import numpy as np
 from scipy import signal, special, stats
 
 from .calibration import SIZES, calibrated
-from .tokens import CLIP, NEAR_UNIT_ROOT, K, hermite, mildly_integrated, own_coefficients, standardised
+from .rows import Column, Rows
+from .tokens import K
 
 EXACT = 200  # tokens up to which every product is scored exactly
-Column = tuple  # ("x", token, feature), ("own", series) or ("product", token, token)
-
-
-class Tokens:
-    """Features of every (source, lag) token of a panel.
-
-    Parameters
-    ----------
-    values : array (T, N)
-        NaN where missing.
-    filter_roots : bool
-        Features of series near a unit root are those of `tokens.mildly_integrated`.
-    max_lag : int
-        L; token p = i * L + (l - 1) is series i at t - l, rows are t = L .. T - 1.
-
-    Attributes
-    ----------
-    phi : array (P, K, n)
-        Hermite features of the clipped value, centred and scaled over the rows; 0 where missing.
-    y, own : array (N, n)
-        The standardised targets and their own lag 1, neither clipped nor warped: warping the margin of a
-        path with AR .9 breaks its linearity and costs a tenth of F1.
-    seen : array (P, n) of bool, or None where nothing is missing.
-    """
-
-    def __init__(self, values: np.ndarray, max_lag: int, *, filter_roots: bool = False):
-        z, seen = standardised(values)
-        self.near_unit_root = own_coefficients(z, seen) > NEAR_UNIT_ROOT
-        content = z.copy()
-        if filter_roots:
-            for i in np.flatnonzero(self.near_unit_root):
-                content[:, i] = mildly_integrated(z[:, i], seen[:, i])
-        T, N = z.shape
-        L, n = max_lag, T - max_lag
-        self.N, self.L, self.n, self.P = N, L, n, N * L
-        lags = np.arange(1, L + 1)
-        rows = np.arange(L, T)[None, :] - lags[:, None]  # (L, n)
-        v = hermite(np.clip(content, -CLIP, CLIP)) * seen[..., None]  # (T, N, K)
-        phi = np.ascontiguousarray(v.transpose(1, 2, 0)[:, :, rows].transpose(0, 2, 1, 3)).reshape(
-            self.P, K, n
-        )
-        there = seen.T[:, rows].reshape(self.P, n)
-        count = np.maximum(there.sum(-1), 1)
-        phi -= (phi.sum(-1) / count[:, None])[..., None]
-        phi *= there[:, None, :]
-        sd = np.sqrt((phi**2).sum(-1) / count[:, None])
-        self.phi = phi * (np.where(sd > 1e-9, 1.0 / np.maximum(sd, 1e-9), 0.0))[..., None]
-        self.a = np.ascontiguousarray(self.phi[:, 0].T)  # (n, P): first features, for products
-        self.source = np.repeat(np.arange(N), L)
-        self.y, self.own = np.ascontiguousarray(z[L:].T), np.ascontiguousarray(z[L - 1 : T - 1].T)
-        self.y_seen, self.own_seen = seen[L:].T, seen[L - 1 : T - 1].T
-        self.seen = None if seen.all() else there
-        self._rows: dict[bytes, Rows] = {}
-
-    def rows(self, target: int, tokens: frozenset[int]) -> Rows:
-        """The rows on which the target, its own lag 1 and the model's tokens were all observed."""
-        if self.seen is None:
-            keep, key = None, b""
-        else:
-            keep = self.y_seen[target] & self.own_seen[target]
-            for p in tokens:
-                keep = keep & self.seen[p]
-            key = keep.tobytes()
-        if key not in self._rows:
-            if len(self._rows) > 3:
-                self._rows.pop(next(iter(self._rows)))
-            self._rows[key] = Rows(self, keep)
-        return self._rows[key]
-
-
-class Rows:
-    """Moments of all tokens over the rows kept; a row left out has weight 0, time is never closed up."""
-
-    def __init__(self, tokens: Tokens, keep: np.ndarray | None):
-        self.t, self.keep = tokens, keep
-        self.n = tokens.n if keep is None else int(keep.sum())
-        phi = tokens.phi if keep is None else tokens.phi * keep
-        self.gram = phi @ tokens.phi.transpose(0, 2, 1)  # (P, K, K)
-        a = tokens.a if keep is None else tokens.a * keep[:, None]
-        if keep is not None and self.n:
-            mean = phi.sum(-1) / self.n
-            self.gram -= self.n * mean[:, :, None] * mean[:, None, :]
-        self.mean_product = (a.T @ tokens.a) / max(self.n, 1)  # (P, P)
-        self._squares: np.ndarray | None = None
-        self._columns: dict[Column, np.ndarray] = {}
-        self._weighed: dict[Column, np.ndarray] = {}
-
-    @property
-    def squares(self) -> np.ndarray:
-        """sum_t (a_p a_q - mean)^2 for all pairs."""
-        if self._squares is None:
-            a2 = self.t.a**2
-            self._squares = (a2 if self.keep is None else a2 * self.keep[:, None]).T @ a2
-            self._squares -= self.n * self.mean_product**2
-        return self._squares
-
-    def centred(self, x: np.ndarray) -> np.ndarray:
-        """x with mean 0 over the kept rows and 0 elsewhere."""
-        if self.keep is None:
-            return x - x.mean()
-        return np.where(self.keep, x - x[self.keep].mean(), 0.0)
-
-    def column(self, c: Column) -> np.ndarray:
-        """A column of a model, centred over the kept rows."""
-        if c not in self._columns:
-            t = self.t
-            if c[0] == "x":
-                x = t.phi[c[1], c[2]]
-            elif c[0] == "own":
-                x = t.own[c[1]]
-            else:
-                x = t.a[:, c[1]] * t.a[:, c[2]]
-            self._columns[c] = self.centred(x)
-        return self._columns[c]
-
-    def weighed(self, c: Column) -> np.ndarray:
-        """A' diag(c) A: kept for each column, since a change of basis then costs no product of panels."""
-        if c not in self._weighed:
-            self._weighed[c] = self.t.a.T @ (self.column(c)[:, None] * self.t.a)
-        return self._weighed[c]
-
-    def forget(self) -> None:
-        """Drop what was kept for one target (memory: P^2 numbers for each column)."""
-        self._weighed.clear()
-        self._columns.clear()
 
 
 class Context:

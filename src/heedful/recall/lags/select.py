@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .scan import Column, Context, Tokens
+from .rows import Column, Tokens
+from .scan import Context
 from .tokens import K
+from .union import either, hunter
 
 SHARE = 0.8  # of the error that single tokens may spend; the rest is for products of two
+ENTER = 0.05  # a term enters the model at this p, times the number of tokens
+STAY = 0.005  # and stays for the final tests at this: one that got in by luck explains its neighbours away
 UPGRADE = 0.01  # a block grows to all K features at this p
 
 
@@ -64,7 +68,7 @@ class TargetModel:
 
     def columns(self, terms: list[Term]) -> list[Column]:
         """Columns of some terms, the own-lag-1 column last."""
-        out: list[Column] = []
+        out: list[Column] = [] if self.t.past is None else [("past",)]
         own = False
         for term in terms:
             if term.other is not None:
@@ -100,7 +104,7 @@ class TargetModel:
         return float(self.paired(c.product_p(c.product_rows([term.token])[0, term.other])))
 
     def select(self, enter: float, most: int) -> None:
-        """Grow the model until nothing enters at ``enter``, then drop what no longer stands."""
+        """Grow the model until nothing enters at ``enter``."""
         t = self.t
         while len(self.terms) < most:
             c = self.context(self.terms)
@@ -123,9 +127,12 @@ class TargetModel:
             if best >= enter or c.rank + new.size > c.rows.n // 4:
                 break
             self.terms.append(new)
+
+    def drop(self, stay: float) -> None:
+        """Drop what does not stand at ``stay`` given the others, products first."""
         for term in sorted(self.terms[1:], key=lambda term: term.other is None):
             rest = [other for other in self.terms if other is not term]
-            if self.term_p(term, rest) >= enter:
+            if self.term_p(term, rest) >= stay:
                 self.terms = rest
 
     def without(self, token: int) -> list[Term]:
@@ -152,22 +159,40 @@ class TargetModel:
         return scan
 
     def _all(self, c: Context, tokens: np.ndarray | None = None):
-        """min(1, p_block / w, (P - 1) min_q p_product / (1 - w)) with what it came through."""
+        """p of each token by its block or its best product, with what it came through."""
         p, size, value = c.token_p(tokens)
-        p = np.minimum(self.single(p), 1.0)
         through = np.full(p.size, -1)
         if self.products:
             r = c.products() if tokens is None else c.product_rows(tokens)
             partner = np.abs(r).argmax(1)
             r = np.take_along_axis(r, partner[:, None], 1)[:, 0]
-            pair = np.minimum(self.paired(c.product_p(r)), 1.0)
-            wins = pair < p
-            p, value, through = np.where(wins, pair, p), np.where(wins, r, value), np.where(wins, partner, -1)
+            pair = self._best_product(c, c.product_p(r), np.arange(self.t.P) if tokens is None else tokens)
+            wins = pair / (1 - self.w) < p / self.w
+            p = either(p, pair, self.w)
+            value, through = np.where(wins, r, value), np.where(wins, partner, -1)
         return p, value, size, through
+
+    def _best_product(self, c: Context, p: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+        """p of a token's best product among its (N - 1) L partners, by `hunter`."""
+        t = self.t
+        out = np.minimum(p * (t.P - t.L), 1.0)
+        near = np.flatnonzero(p * (t.N - 1) < 1)  # beyond, no overlap of neighbours brings it below 1
+        if t.L > 1 and near.size:
+            source = np.repeat(np.arange(t.N), t.L - 1)
+            other = source != t.source[tokens[near]][:, None]
+            rho = c.rows.neighbours[tokens[near]][other].reshape(near.size, -1)
+            out[near] = hunter(p[near], t.P - t.L, rho)
+        return out
 
 
 def scan_target(
-    tokens: Tokens, target: int, *, products: bool = True, enter: float | None = None, most: int = 40
+    tokens: Tokens,
+    target: int,
+    *,
+    products: bool = True,
+    enter: float = ENTER,
+    stay: float = STAY,
+    most: int = 40,
 ) -> TargetScan:
     """Select the drivers of one target and test every token given them.
 
@@ -177,13 +202,15 @@ def scan_target(
     target : int
     products : bool
         Whether products of two different series' tokens are looked for.
-    enter : float, optional
-        p at which a term enters and stays; by default .05 / P.
+    enter, stay : float
+        p, times the number of tokens, at which a term enters, and at which it stays for the final tests.
     most : int
         Terms at most.
     """
     model = TargetModel(tokens, target, products=products)
-    model.select(0.05 / tokens.P if enter is None else enter, most)
+    model.select(enter / tokens.P, most)
+    model.drop(enter / tokens.P)
+    model.drop(stay / tokens.P)
     return model.test()
 
 

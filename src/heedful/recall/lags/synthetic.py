@@ -16,6 +16,10 @@ LINKS = {
         "tanh": lambda x: np.tanh(2 * x) / 0.8,
         "sine": lambda x: 1.4 * np.sin(2 * x),
     },
+    "variance": {  # of the target's noise: the log of its sd
+        "level": lambda x: np.clip(x, -2, 2),
+        "size": lambda x: 1.5 * (np.minimum(np.abs(x), 2.5) - 0.8),
+    },
     "unseen": {  # not among the functions on which the recipe was chosen
         "cosine": lambda x: 1.4 * np.cos(1.7 * x) - 0.33,
         "bump": lambda x: 2.6 * np.exp(-2 * x**2) - 1.16,
@@ -67,9 +71,10 @@ def planted(
 
     Parameters
     ----------
-    kind : {"linear", "nonlinear", "unseen", "auto", "product", "null", "unit"}
+    kind : {"linear", "nonlinear", "unseen", "auto", "product", "variance", "null", "unit"}
         "auto": weak linear links under own-lag coefficients .85-.95; "null": those without links;
-        "unit": no links, own lags .98-.99; "product": each driven target follows a product of two others.
+        "unit": no links, own lags .98-.99; "variance": a link moves the log sd of the target's noise;
+        "product": each driven target follows a product of two others.
     T, N, max_lag : int
         Length, series, largest planted lag.
     noise : {"normal", "t3", "laplace", "garch"}
@@ -118,11 +123,14 @@ def planted(
     e = _innovations(rng, noise, burn + T, N)
     x = np.zeros((burn + T, N))
     scale = np.sqrt(1 / (1 - phi**2)) if kind in ("auto", "null", "unit") else np.ones(N)
-    shapes = LINKS["linear"] | LINKS["nonlinear"] | LINKS["unseen"]
+    shapes = LINKS["linear"] | LINKS["nonlinear"] | LINKS["unseen"] | LINKS["variance"]
     for t in range(max_lag, burn + T):
         new = phi * x[t - 1] + e[t]
         for link, c in weight.items():
             past = x[t - link.lag, link.source]
+            if kind == "variance":
+                new[link.target] += e[t, link.target] * np.expm1(c * shapes[link.shape](past / 1.15))
+                continue
             new[link.target] += c * (past if kind in ("auto", "linear") else shapes[link.shape](past / 1.15))
         for one, two, c in pairs:
             new[one.target] += c * np.clip(x[t - one.lag, one.source] * x[t - two.lag, two.source], -6, 6)

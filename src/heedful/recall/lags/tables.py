@@ -90,6 +90,28 @@ def link_tables(scan: LagScan) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame
     return links, self_links, products
 
 
+def variance_table(scan: LagScan) -> pd.DataFrame:
+    """Links that change a target's variance, by Benjamini-Hochberg over i != j, surest first."""
+    off = ~np.eye(len(scan.names), dtype=bool)
+    q = np.ones_like(scan.variance_p_matrix)
+    part = q[off]
+    part[:, 1:] = adjusted(scan.variance_p_matrix[off][:, 1:])
+    q[off] = part
+    rows = [
+        {
+            "source": scan.names[i],
+            "target": scan.names[j],
+            "lag": int(lag),
+            "p": scan.variance_p_matrix[i, j, lag],
+            "q": q[i, j, lag],
+            "value": scan.variance_scans_[j].value[i * scan.max_lag + lag - 1],
+        }
+        for i, j, lag in np.argwhere(q <= scan.alpha)
+    ]
+    table = pd.DataFrame(rows, columns=["source", "target", "lag", "p", "q", "value"])
+    return table.sort_values("p", ignore_index=True)
+
+
 def lag_interval(weight: np.ndarray, lag: int, level: float = 0.95) -> tuple[int, int]:
     """Shortest run of lags around ``lag`` whose weights (max_lag,) reach ``level``: first and last lag.
 
