@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import InputError, MissingExtra
 from ..writing import write_atomic
 from .limits import check_array, check_readable
-from .scan import Scan, check_hu
+from .scan import Scan, check_hu, need
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 MAX_FILES = 20_000
@@ -31,21 +31,8 @@ FREE, GROWTH = 2**24, 64  # beyond 16 MiB a deflated file may grow this many tim
 def read(path: str | Path, *, labels: bool = False) -> Scan:
     """Read a DICOM CT series.
 
-    Parameters
-    ----------
-    path : str or Path
-        A file, or a folder with the files of one series (others are counted and left out).
-    labels : bool
-        A label map: 8-bit values and no HU are fine.
-
-    Returns
-    -------
-    Scan
-
-    Raises
-    ------
-    InputError
-        No DICOM, several series, slices that do not belong together, damaged or undecodable pixels.
+    As ``scan.read_scan``; with ``labels`` 8-bit values and no HU are fine. Refused: no DICOM, several series,
+    slices that do not belong together, damaged or undecodable pixels.
 
     Examples
     --------
@@ -128,11 +115,7 @@ def _files(path, notes):
 
 def _one(file):
     """A data set, after a bounded look at a deflated one."""
-    try:
-        import pydicom
-        from pydicom.errors import InvalidDicomError
-    except ImportError as error:
-        raise MissingExtra("pydicom", "files") from error
+    pydicom = need("pydicom")
     try:
         meta = pydicom.filereader.read_file_meta_info(file)
         if meta.get("TransferSyntaxUID") == DEFLATED:
@@ -140,7 +123,7 @@ def _one(file):
         ds = pydicom.dcmread(file)
     except InputError:
         raise
-    except InvalidDicomError as error:
+    except pydicom.errors.InvalidDicomError as error:
         raise InputError("is no DICOM file", path=file, remedy="give a folder of DICOM files") from error
     except Exception as error:
         raise InputError(
@@ -183,7 +166,8 @@ def _one_series(sets, path):
     """All files are slices of one series and of one shape."""
     series = Counter(str(ds.get("SeriesInstanceUID", "")) for ds in sets)
     if len(series) > 1:
-        listed = ", ".join(f"...{uid[-12:]} ({n} files)" for uid, n in series.most_common(4))
+        named = [(f"...{uid[-12:]}" if uid else "unnamed", n) for uid, n in series.most_common(4)]
+        listed = ", ".join(f"{name} ({n} file{'s' * (n > 1)})" for name, n in named)
         raise InputError(
             f"holds {len(series)} series: {listed}",
             path=path,

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, MissingExtra
+from ..errors import InputError
 from ..writing import write_atomic
 from .limits import check_array, check_readable
-from .scan import Scan, check_growth, check_hu
+from .scan import Scan, check_growth, check_hu, need
 
 DAMAGE = (OSError, EOFError, zlib.error, ValueError, OverflowError)
 
@@ -22,21 +22,8 @@ DAMAGE = (OSError, EOFError, zlib.error, ValueError, OverflowError)
 def read(path: str | Path, *, labels: bool = False) -> Scan:
     """Read a NIfTI volume.
 
-    Parameters
-    ----------
-    path : str or Path
-        .nii or .nii.gz.
-    labels : bool
-        A label map: 8-bit values and no HU are fine.
-
-    Returns
-    -------
-    Scan
-
-    Raises
-    ------
-    InputError
-        Damaged, announcing more than the budget, 4-D, complex or colour.
+    With ``labels`` the numbers are labels, not HU. What is damaged, announces more than the budget, is 4-D,
+    complex or colour is refused.
 
     Examples
     --------
@@ -46,17 +33,13 @@ def read(path: str | Path, *, labels: bool = False) -> Scan:
     >>> read(name).stored.shape
     (6, 5, 4)
     """
-    try:
-        import nibabel
-        from nibabel.filebasedimages import ImageFileError
-    except ImportError as error:
-        raise MissingExtra("nibabel", "files") from error
+    nibabel = need("nibabel")
     path = check_readable(path)
     try:
         image = nibabel.load(path)
         header = image.header
         shape, dtype = header.get_data_shape(), header.get_data_dtype()
-    except (ImageFileError, nibabel.spatialimages.HeaderDataError, *DAMAGE) as error:
+    except (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError, *DAMAGE) as error:
         raise InputError(f"is no readable NIfTI file ({error})", path=path, remedy="get it again") from error
     if not isinstance(image, nibabel.Nifti1Image) or bytes(header["magic"])[:2] != b"n+":
         raise InputError("is not a single-file NIfTI", path=path, remedy="convert it to .nii.gz")
@@ -103,8 +86,6 @@ def read(path: str | Path, *, labels: bool = False) -> Scan:
 
 def write(scan: Scan, stored, out: Path, description: str = "") -> Path:
     """Write the file again with other voxels; header and extensions are kept byte for byte."""
-    if not out.name.lower().endswith((".nii", ".nii.gz")):
-        raise InputError("the output of a NIfTI scan ends in .nii or .nii.gz", path=out)
     offset, dtype = scan.kept
     packed = scan.path.name.lower().endswith(".gz")
     with (gzip.open if packed else open)(scan.path, "rb") as file:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, MissingExtra
+from ..errors import InputError
 from ..writing import write_atomic
 from .limits import check_array, check_readable
-from .scan import Scan, check_growth, check_hu
+from .scan import Scan, check_growth, check_hu, need
 
 TYPES = {
     "int8": "i1",
@@ -42,20 +42,8 @@ SIGNS = {"l": (0, 1), "r": (0, -1), "p": (1, 1), "a": (1, -1), "s": (2, 1), "i":
 def read(path: str | Path, *, labels: bool = False) -> Scan:
     """Read an NRRD volume.
 
-    Parameters
-    ----------
-    path : str or Path
-    labels : bool
-        A label map: 8-bit values and no HU are fine.
-
-    Returns
-    -------
-    Scan
-
-    Raises
-    ------
-    InputError
-        Damaged, announcing more than the budget, detached, or of another encoding than raw or gzip.
+    ``labels``: a label map and no scan, so that 8-bit values and no HU are fine. A file that is damaged,
+    announces more than the budget, is detached, or of another encoding than raw or gzip is refused.
 
     Examples
     --------
@@ -65,10 +53,7 @@ def read(path: str | Path, *, labels: bool = False) -> Scan:
     >>> read(name).stored.shape
     (6, 5, 4)
     """
-    try:
-        import nrrd
-    except ImportError as error:
-        raise MissingExtra("pynrrd", "files") from error
+    nrrd = need("nrrd", "pynrrd")
     path = check_readable(path)
     with path.open("rb") as file:
         try:
@@ -157,8 +142,6 @@ def _geometry(header):
 
 def write(scan: Scan, stored, out: Path, description: str = "") -> Path:
     """Write the file again with other voxels; the header is kept byte for byte."""
-    if not out.name.lower().endswith(".nrrd"):
-        raise InputError("the output of an NRRD scan ends in .nrrd", path=out)
     start, dtype, encoding = scan.kept
     with scan.path.open("rb") as file:
         head = file.read(start)

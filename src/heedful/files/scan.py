@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, MissingExtra
 from .limits import MAX_RATIO
+
+ENDS = {"DICOM": ("",), "NIfTI": (".nii", ".nii.gz"), "NRRD": (".nrrd",)}  # of what is written
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,14 @@ class Scan:
         return new, clipped
 
 
+def need(module: str, package: str | None = None) -> Any:
+    """The module that reads a format, or a word on how to get it."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtra(package or module, "files") from error
+
+
 def check_hu(stored, slope, intercept, *, path) -> None:
     """Refuse 8-bit grey levels, and numbers that no CT can have, before they are taken for HU."""
     if stored.dtype.itemsize == 1 and np.all(np.asarray(slope) == 1) and np.all(np.asarray(intercept) == 0):
@@ -166,6 +177,18 @@ def read_scan(path: str | Path) -> Scan:
     return _reader(kind_of(path))[0](path)
 
 
+def check_out(scan: Scan, out: Path) -> None:
+    """Refuse a place where the scan could not be written, before any work is done."""
+    if out.exists():
+        raise InputError("exists already; nothing is overwritten", path=out, remedy="choose another name")
+    if not out.parent.is_dir():
+        raise InputError(f"the folder {out.parent} does not exist", path=out, remedy="create it first")
+    if not out.name.lower().endswith(ENDS[scan.format]):
+        raise InputError(
+            f"the output of a scan in {scan.format} format ends in {' or '.join(ENDS[scan.format])}", path=out
+        )
+
+
 def write_scan(scan: Scan, stored, out: str | Path, *, description: str = "filled voxels") -> Path:
     """Write stored numbers with the geometry, dtype and scale of the scan they came from; never over a file.
 
@@ -179,10 +202,7 @@ def write_scan(scan: Scan, stored, out: str | Path, *, description: str = "fille
         What was done, for the formats that say so.
     """
     out = Path(out)
-    if out.exists():
-        raise InputError("exists already; nothing is overwritten", path=out, remedy="choose another name")
-    if not out.parent.is_dir():
-        raise InputError(f"the folder {out.parent} does not exist", path=out, remedy="create it first")
+    check_out(scan, out)
     if stored.shape != scan.stored.shape or stored.dtype != scan.stored.dtype:
         raise InputError(f"{stored.dtype} {stored.shape} is not {scan.stored.dtype} {scan.stored.shape}")
     return _reader(scan.format)[1](scan, stored, out, description)

@@ -51,7 +51,7 @@ def inpaint(
     import numpy as np
 
     from ...errors import InputError
-    from ...files.scan import read_labels, read_scan, write_scan
+    from ...files.scan import check_out, read_labels, read_scan, write_scan
     from ...reading.story import Story
     from ...writing import write_atomic
     from . import claims, pictures, reading
@@ -64,7 +64,11 @@ def inpaint(
             raise InputError(
                 "exists already; nothing is overwritten", path=target, remedy="choose another name"
             )
+    estimator = Inpainter(method=method, calibrate=calibrate, level=level, in_plane=in_plane, seed=seed)
+    estimator.check_params()
     volume = read_scan(scan)
+    if out is not None:
+        check_out(volume, out)
     labels, mask_notes = read_labels(mask, volume)
     notes = [*volume.notes, *mask_notes]
     if len(np.unique(labels)) > 2:
@@ -77,7 +81,6 @@ def inpaint(
     low = int((hu < -1024).sum())
     if low:
         notes.append(f"{low} voxels are below -1024 HU (padding): read as air, kept as they are")
-    estimator = Inpainter(method=method, calibrate=calibrate, level=level, in_plane=in_plane, seed=seed)
     try:
         filling = _with_progress(estimator, hu, hidden, calibrate)
     except InputError as error:
@@ -112,6 +115,7 @@ def inpaint(
         tables["sources by tissue"] = reading.shares(filling, regions)
         drawn.append(pictures.tissue_shares(tables["sources by tissue"]))
     width = (filling.high - filling.low)[hidden]
+    slices = int(hidden.any((1, 2)).sum())
     routes = {part.route for part in filling.parts}
     told = {"volume": "from the slices above and below", "slice": "within their slice"}
     for part in filling.parts:
@@ -124,7 +128,7 @@ def inpaint(
         title="Holes in CT, filled from what is visible",
         data=f"{scan.name}: {volume.format}, {hu.shape[2]} x {hu.shape[1]} x {hu.shape[0]} voxels of "
         f"{' x '.join(f'{s:.3g}' for s in volume.spacing)} mm",
-        headline=f"{int(hidden.sum())} voxels in {int(hidden.any((1, 2)).sum())} slices filled "
+        headline=f"{int(hidden.sum())} voxels in {slices} slice{'s' * (slices > 1)} filled "
         f"{' and '.join(told[r] for r in sorted(routes))}; its "
         f"{level:.0%} interval is {np.median(width):.0f} HU "
         f"wide (median){'' if calibrate else ', not calibrated on this scan'}.",

@@ -3,13 +3,14 @@
 1. **Four-tap**: cubic interpolation along z through the two nearest visible slices on each side, what one
    would use today; gaps of several slices only move the taps apart.
 2. **Ridge**: around each hole, what the taps leave over is regressed on the 3 x 3 neighbourhoods in those
-   slices (36 numbers), penalised, with Cauchy weights that keep edges and vessels from bending the fit.
+   slices (36 numbers), penalised, the nearest pixels counting most, with Cauchy weights that keep edges and
+   vessels from bending the fit.
 3. **Attention** on the ridge's visible residual e: a hidden voxel asks visible voxels of its slice whose
    surroundings *in the neighbouring slices* look like its own. The correction is shrunk by n / (n + 4), n
    being the effective number of sources.
 4. **Kriging** of the same residual from just outside the hole, for its outermost pixels.
 
-Fill = ridge + .5 attention + .3 kriging + .2 kriging of shorter range; or with shares learned at re-hidden
+Fill = ridge + .8 attention + .25 kriging + .2 kriging of shorter range; or with shares learned at re-hidden
 places (``fit_shares``).
 """
 
@@ -24,10 +25,11 @@ from scipy.spatial import cKDTree
 from .tokens import EIGHT
 
 MERGE, READ = 8, 30  # pixels: holes closer than this are one region; how far around it the ridge learns
+FADE = 10.0  # pixels from the hole over which a sample's say in the ridge falls by e
 PENALTY, CAUCHY = 50.0, 40.0  # HU^2 per sample; HU
-SHIFT, PATCH = 5, 5  # attention: shifts up to, patch side, pixels
+SHIFT, PATCH = 5, 3  # attention: shifts up to, patch side, pixels
 NOISE = 20.0  # HU: how much two looks at the same tissue differ
-SHARES = (0.5, 0.3, 0.2)
+SHARES = (0.8, 0.25, 0.2)
 LOW, HIGH = -1024.0, 1500.0
 
 
@@ -156,12 +158,12 @@ def fill_region(volume, hidden, z: int, region, offsets, *, top: int = 64, share
     neighbours = np.clip(volume[[z + o for o in offsets]][:, spot[0], spot[1]], LOW, HIGH)
     unseen = hidden[[z + o for o in offsets]][:, spot[0], spot[1]].any(0)
     slice_ = np.clip(np.where(hidden[z][spot], 0.0, volume[z][spot]), LOW, HIGH)
-    near = ndimage.distance_transform_edt(~todo) <= READ
-    usable = near & ~hidden[z][spot] & ~ndimage.maximum_filter(unseen, 3)
+    away = ndimage.distance_transform_edt(~todo)
+    usable = (away <= READ) & ~hidden[z][spot] & ~ndimage.maximum_filter(unseen, 3)
     tap = np.tensordot(interpolation(offsets), neighbours, 1)
     ridge = tap.copy()
     if usable.sum() > 9 * len(offsets) * 3:
-        ridge = tap + _ridge(slice_ - tap, neighbours, usable)
+        ridge = tap + _ridge(slice_ - tap, neighbours, usable, np.exp(-away[usable] / FADE))
     residual = np.where(usable, slice_ - ridge, 0.0)
     correction, source, score, value = _attention(residual, neighbours, usable, todo, top)
     first = _kriging(residual, usable, todo, 1.6, 0.3, 6)
@@ -205,24 +207,24 @@ def fit_shares(gathered, pull: float = 0.3) -> np.ndarray:
     return optimize.nnls(X, np.concatenate([y / scale, np.sqrt(pull) * np.asarray(SHARES)]))[0]
 
 
-def _ridge(target, neighbours, usable):
+def _ridge(target, neighbours, usable, say):
     """Prediction of ``target`` everywhere from 3 x 3 neighbourhoods of every tap, robustly fitted.
 
-    Terms that bend with the level or with the change across the gap were tried and left out: better on a few
-    slices, worse and less safe on many.
+    ``say`` are the usable pixels' weights. Terms that bend with the level or with the change across the gap
+    were tried and left out: better on a few slices, worse and less safe on many.
     """
     features = np.stack(
         [np.roll(slab, (dy, dx), (0, 1)) for slab in neighbours for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
     )
     X, y = features[:, usable].T, target[usable]
-    w = np.ones(len(y))
+    w = say
     for _ in range(4):
         mean_x, mean_y = np.average(X, axis=0, weights=w), np.average(y, weights=w)
         centred = X - mean_x
         A = (centred * w[:, None]).T @ centred + PENALTY * w.sum() * np.eye(X.shape[1])
         beta = np.linalg.solve(A, (centred * w[:, None]).T @ (y - mean_y))
         e = y - mean_y - centred @ beta
-        w = 1.0 / (1.0 + (e / CAUCHY) ** 2)
+        w = say / (1.0 + (e / CAUCHY) ** 2)
     return np.tensordot(beta, features - mean_x[:, None, None], 1) + mean_y
 
 
