@@ -85,8 +85,8 @@ def lead_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
         If they do not broadcast.
     """
     try:
-        return tuple(torch.broadcast_shapes(*shapes))
-    except RuntimeError:
+        return np.broadcast_shapes(*shapes)  # torch's own form imports sympy, 40 MB
+    except ValueError:
         listed = ", ".join(str(tuple(s)) for s in shapes)
         raise InputError(f"leading dimensions {listed} do not broadcast") from None
 

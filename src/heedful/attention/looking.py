@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from . import plan, reads
-from .arrays import floats, indices
+from .arrays import floats, indices, lead_shape
 from .ask import Ask, Found
 from .engines import fused
 from .engines.pool import fork_safe
@@ -236,7 +236,7 @@ def _terms(f: Found, back: Tensor, value: Tensor, k: int) -> reads.Terms:
 def _side_by_side(parts: list[Tensor]) -> Tensor:
     if len(parts) == 1:
         return parts[0]
-    lead = torch.broadcast_shapes(*(p.shape[:-2] for p in parts))
+    lead = lead_shape(*(tuple(p.shape[:-2]) for p in parts))
     return torch.cat([p.expand(*lead, *p.shape[-2:]) for p in parts], -1)
 
 

@@ -6,6 +6,7 @@ import functools
 import importlib.util
 import itertools
 import math
+import threading
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -20,7 +21,7 @@ from ..problem import Problem, learning
 from . import gemm
 from .pool import spread
 
-CELLS = 2**22  # scores that a thread's tile may hold
+CELLS = 2**20  # scores that a thread's tile may hold
 TOP = 32  # largest k of the compiled lists: one score for each lane of the threshold
 SHORT = 256  # keys below which whole matrices are taken together
 LOG2E, LN2 = math.log2(math.e), math.log(2.0)
@@ -60,14 +61,14 @@ def solve(problem: Problem, ask: Ask) -> Found:
 
         return trained(problem, ask)
     with torch.no_grad():
-        found = forward(prepare(problem, scaled=not _small(problem)), ask)
+        found = forward(prepare(problem, scaled=False), ask, short=_small(problem))
     return found
 
 
 def _small(problem: Problem) -> bool:
     """True where whole matrices are taken together: short rows, and no prior to be added to a tile."""
     channels = all(p.key() is not None or p.bilinear() is not None for p in problem.priors)
-    return problem.nk < SHORT and problem.nq * problem.nk <= CELLS and channels
+    return problem.nk < SHORT and problem.nq * problem.nk <= 4 * CELLS and channels
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +94,7 @@ class Prepared:
 def prepare(problem: Problem, *, scaled: bool = True) -> Prepared:
     """Gates and bilinear priors become channels, one plain decay gets its kernel, torch adds the rest."""
     lead, nq, nk = problem.lead, problem.nq, problem.nk
-    base2 = LOG2E if scaled else 1.0
+    base2 = LOG2E if scaled else 1.0  # else each product is multiplied, and q is not copied
     q, k = [problem.q * base2 if scaled else problem.q], [problem.k]
     plain = [p for p in problem.priors if isinstance(p, Decay) and _plain(p)]
     decay = next((p for p in plain if p.rates.requires_grad), plain[0] if plain else None)
@@ -134,19 +135,40 @@ def add_priors(s: Tensor, p: Prepared, l: int, a: int, b: int, cols: slice) -> N
         s.add_(bias.reshape(bias.shape[-2:]), alpha=LOG2E)
 
 
-def forward(p: Prepared, ask: Ask) -> Found:
-    """The reads without gradients."""
+def forward(p: Prepared, ask: Ask, *, short: bool = False) -> Found:
+    """The reads without gradients; ``short`` takes whole matrices together."""
     elements, nq, nk = p.q.shape[0], p.q.shape[1], p.k.shape[1]
     out = Results(p, ask, workers=torch.get_num_threads())
-    if p.alpha != 1.0:
-        per = max(1, CELLS // 16 // (nq * nk))
+    if short:
+        per = max(1, CELLS // 4 // (nq * nk))
         parts = [(l, min(l + per, elements)) for l in range(0, elements, per)]
         spread(lambda worker, part: _short(p, ask, out, worker, *part), parts)
         return out.found()
     step = max(8, min(256, CELLS // nk // 8 * 8))
     parts = list(itertools.product(range(elements), range(0, nq, step)))
-    spread(lambda worker, part: _long(p, ask, out, worker, part[0], part[1], min(part[1] + step, nq)), parts)
+    keys = Keys(p, step)
+    spread(lambda worker, part: _long(keys, ask, out, worker, *part, min(part[1] + step, nq)), parts)
     return out.found()
+
+
+class Keys:
+    """Keys laid out for the products of one element, made when its first block is met."""
+
+    def __init__(self, p: Prepared, rows: int):
+        self.p, self.rows = p, rows
+        self.held: dict[int, gemm.Factor] = {}
+        self.lock = threading.Lock()
+
+    def scores(self, l: int, rows: slice) -> Tensor:
+        """Base-2 scores of some queries of element ``l`` with all its keys, without the priors."""
+        with self.lock:
+            if l not in self.held:
+                for old in [n for n in self.held if n < l - 1]:
+                    del self.held[old]  # a thread that lags behind makes it again
+                self.held[l] = gemm.Factor(self.p.k[l], self.rows)
+            factor = self.held[l]
+        q = self.p.q[l, rows]
+        return factor.after(q if self.p.alpha == 1.0 else q * self.p.alpha)
 
 
 class Results:
@@ -187,13 +209,7 @@ class Results:
         if self.held is not None:
             found.adjoint = shaped(self.held.sum(0))
         if ask.topk:
-            places = self.places.long()
-            # in float64: the difference of a score and lse loses digits where both are large
-            live = torch.where(self.lse == -torch.inf, 0.0, self.lse).double()
-            weight = torch.mul(self.values, LN2, out=self.values.new_empty(0, dtype=torch.float64))
-            weight = weight.sub_(live[..., None]).float().exp_()
-            none = self.values == -torch.inf
-            found.topk = shaped(weight.masked_fill_(none, 0.0)), shaped(places.masked_fill_(none, -1))
+            found.topk = shaped(self.values), shaped(self.places.long())
         return found
 
 
@@ -204,13 +220,14 @@ def _flat(x: Tensor, lead: tuple[int, ...]) -> Tensor:
     return x.expand(*lead, *x.shape[-2:]).reshape(-1, *x.shape[-2:]).contiguous()
 
 
-def _long(p: Prepared, ask: Ask, out: Results, worker: int, l: int, a: int, b: int) -> None:
+def _long(keys: Keys, ask: Ask, out: Results, worker: int, l: int, a: int, b: int) -> None:
     from . import jit
 
-    s = gemm.times_transposed(p.q[l, a:b], p.k[l])
+    p, rows = keys.p, slice(a, b)
+    s = keys.scores(l, rows)
     if p.rest or p.decay is not None:
         add_priors(s, p, l, a, b, slice(0, s.shape[1]))
-    x, rows = s.numpy(), slice(a, b)
+    x = s.numpy()
     inverse = np.empty(b - a, np.float32)
     chunk = np.empty(max(x.shape[1] // 256 * 16, 1), np.float32)
     lists = out.as_numpy
@@ -220,7 +237,7 @@ def _long(p: Prepared, ask: Ask, out: Results, worker: int, l: int, a: int, b: i
     )  # fmt: skip
     if out.channels is not None:
         v = out.channels[l if out.channels.shape[0] > 1 else 0]
-        torch.mul(gemm.times(s, v), torch.from_numpy(inverse)[:, None], out=out.out[l, a:b])
+        torch.mul(gemm.times(s, v), torch.from_numpy(inverse)[:, None], out=out.out[l, rows])
     if out.held is not None:
         y = out.adjoint[l if out.adjoint.shape[0] > 1 else 0, a:b]
         if y.shape[1] == 1:

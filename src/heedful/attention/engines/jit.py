@@ -114,7 +114,7 @@ def powers(x, top, entropy):
 def rows(s, first, last, k, entropy, lse, ent, inverse, values, places, chunk):
     """Scores (rows, m) become 2**(score - row maximum) in place; lse, entropy, 1/sum and top-k by row.
 
-    ``values, places`` (rows, k) get base-2 scores and their columns; k = 0 leaves them alone.
+    ``values, places`` (rows, k) get the largest weights and their columns, 0 and -1 beyond the live keys.
     """
     m = s.shape[1]
     whole = m // 256
@@ -174,6 +174,19 @@ def rows(s, first, last, k, entropy, lse, ent, inverse, values, places, chunk):
             inverse[r] = 1.0 / total
             lse[r] = top * LN2 + np.log(total)
             ent[r] = max(np.log(total) - LN2 * mean / total, 0.0)
+        if k > 0:
+            weigh(values[r], places[r], top, inverse[r])
+
+
+@compiled()
+def weigh(values, places, top, inverse):
+    """Base-2 scores of a list become weights; 0 and -1 where there is no key."""
+    for a in range(values.shape[0]):
+        if values[a] == -np.inf:
+            values[a] = zero
+            places[a] = -1
+        else:
+            values[a] = exp2(values[a] - top) * inverse
 
 
 @compiled()
@@ -181,10 +194,16 @@ def ranks(x, n, rank):
     """How many of the first ``n`` of 64 scores stand before each of them; ties by place."""
     for g in range(64):
         rank[g] = i32(0)
-    for a in range(n):
-        y = x[a]
-        for g in range(64):
-            rank[g] += i32(1) if (y > x[g]) or (y == x[g] and a < g) else i32(0)
+    if n <= 32:
+        for a in range(n):
+            y = x[a]
+            for g in range(32):
+                rank[g] += i32(1) if (y > x[g]) or (y == x[g] and a < g) else i32(0)
+    else:
+        for a in range(n):
+            y = x[a]
+            for g in range(64):
+                rank[g] += i32(1) if (y > x[g]) or (y == x[g] and a < g) else i32(0)
 
 
 @compiled()
@@ -312,9 +331,13 @@ def small(s, k, entropy, lse, ent, values, places):
             inverse = one / total
             for j in range(m):
                 x[j] *= inverse
+            if k > 0:
+                weigh(values[r], places[r], lse[r], inverse)
             lse[r] = lse[r] * _ln2 + np.log(total)
         else:
             lse[r] = -np.inf
+            if k > 0:
+                weigh(values[r], places[r], zero, zero)
 
 
 @compiled()
