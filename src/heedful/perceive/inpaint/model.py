@@ -353,15 +353,15 @@ class Inpainter(BaseEstimator):
 
         # each round is judged with shares from the other rounds
         error = [truth - done.ridge - shares(t) @ done.corrections for t, _, done, truth in gathered]
-        scores = np.concatenate([np.abs(e) / g[2].spread for e, g in zip(error, gathered, strict=True)])
-        depth = np.concatenate(
-            [ndimage.distance_transform_edt(region)[region] for _, region, _, _ in gathered]
-        )
+        scores = [np.abs(e) / g[2].spread for e, g in zip(error, gathered, strict=True)]
+        depth = [ndimage.distance_transform_edt(region)[region] for _, region, _, _ in gathered]
+        rounds = [[i for i, g in enumerate(gathered) if g[0] == t] for t in sorted({g[0] for g in gathered})]
+        by_round = [[np.concatenate([part[i] for i in own]) for own in rounds] for part in (scores, depth)]
         tap = [np.mean((truth - done.tap) ** 2) for _, _, done, truth in gathered]
         return rehide.Calibration(
             shares(),
-            rehide.by_depth(scores, depth, self.level),
-            len(scores),
+            rehide.widths(*by_round, self.level),
+            sum(map(len, scores)),
             self.rehidings,
             None,
             float(np.sqrt(np.mean([np.mean(e**2) for e in error]))),

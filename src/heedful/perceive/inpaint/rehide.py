@@ -18,8 +18,8 @@ RING = 6  # pixels around a hole that are compared
 GAP = 4  # pixels kept between holes
 BINS = (2.5, 5.5)  # depth in a hole, pixels: an interval's width is calibrated for each
 PULL = 0.1  # how strongly the weights are held to the shipped ones
-# Quantiles of |error| / disagreement for each depth, where nothing was re-hidden (developer slices).
-SHIPPED_QUANTILES = {0.9: (2.25, 2.7, 2.6)}
+# |error| / disagreement for each depth that 90 % of a developer slice's pixels stay below, mean of 28 cases.
+SHIPPED_QUANTILES = {0.9: (2.7, 3.25, 3.35)}
 
 
 @dataclass(frozen=True)
@@ -236,18 +236,53 @@ def summarise(gathered, level: float = 0.9) -> Calibration:
         z.append(np.abs(np.clip(truth, mix.LOW, mix.HIGH) - fill) / mix.disagreement(fills, fill))
         depth.append(deep)
         squares.append((np.clip(truth, -1000, 1000) - np.clip(fill, -1000, 1000)) ** 2)
-    z, depth = np.concatenate(z), np.concatenate(depth)
-    quantiles = by_depth(z, depth, level)
+    quantiles = widths(z, depth, level)
     error = np.sqrt(np.mean([np.diag(g) for g in G], axis=0))
     return Calibration(
         fit_weights(G.mean(0)),
         quantiles,
-        len(z),
+        sum(map(len, z)),
         len(gathered),
         error,
         float(np.sqrt(np.mean([s.mean() for s in squares]))),
         float(error[mix.EXPERTS.index("plate")]),
     )
+
+
+def widths(z, depth, level):
+    """Half-widths by depth that hold ``level`` of a round's errors when the other rounds set them.
+
+    Places differ more than pixels of one place, so a quantile of all pixels together holds less of the next
+    place than it says. The level is raised until rounds left out, each judged by the others, are held.
+
+    Parameters
+    ----------
+    z, depth : lists of arrays, shape (P,)
+        For each round |error| over its expected size, and the depth in the hole, pixels.
+    level : float
+
+    Returns
+    -------
+    array, shape (3,)
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0); deep = [np.ones(500)] * 4
+    >>> z = [s * np.abs(rng.normal(size=500)) for s in (.5, 1, 1, 2)]
+    >>> widths(z, deep, .9)[0] > by_depth(np.concatenate(z), np.concatenate(deep), .9)[0]
+    np.True_
+    """
+    whole = np.concatenate(z), np.concatenate(depth)
+    if len(z) == 1:
+        return by_depth(*whole, level)
+    for raised in np.arange(level, 1 - (1 - level) / 8, (1 - level) / 20):
+        held = []
+        for r in range(len(z)):
+            others = [np.concatenate(part[:r] + part[r + 1 :]) for part in (z, depth)]
+            held.append(np.mean(z[r] <= by_depth(*others, raised)[np.digitize(depth[r], BINS)]))
+        if np.mean(held) >= level:
+            break
+    return by_depth(*whole, raised)
 
 
 def _quantile(z, level):
