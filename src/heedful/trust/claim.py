@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -32,17 +32,31 @@ class Claim:
     values : array (..., Nk, Dv), optional
         What the weights are applied to. Without it the claim is about mass alone.
     quantity : callable, optional
-        Output (n, Dv) -> (n,): the number that the keys are said to matter for. By default the size of the
-        output's change.
+        Output (n, Dv) of the examined queries in order -> (n,): the number that the keys are said to matter
+        for. By default the size of the output's change.
     null : Null or str, optional
         How to break exactly the structure claimed (:class:`Null`); "label" permutes all keys.
-    family : bool array (C, Nk) or (C, Nq, Nk), optional
-        All the cells (lags, groups, heads' groups) among which the claimed keys were chosen by looking: p is
-        then that of the largest of them (maximum statistic).
+    family : bool array (C, Nk) or (C, Nq, Nk), or int array (Nk,) or (Nq, Nk), optional
+        All the cells (lags, groups) among which the claimed keys were chosen by looking, as masks or, where
+        they do not overlap, as the number of each key's cell (-1: none). p is then that of the largest of
+        them (maximum statistic). Cells of one key each cannot be tested by exchanging keys.
+    head : int or tuple of int, optional
+        The claim is about this leading element alone (a head, a layer and head). Having been chosen among
+        all, it is compared with the largest cell of *all* heads. By default heads are averaged.
+    delete : callable, optional
+        Input-level deletion: a bool array (n, Nk), True where a query's key is deleted from the model's
+        *input*, -> the quantity (n,) computed again, for the n examined queries in order. Called with
+        nothing deleted, with the claimed keys deleted, and with random sets.
     name : str
         The claim in words, to be followed by the verdict.
     caution : str
         What must be assumed, said in every verdict ("assuming no hidden driver and stationarity").
+    measure : str
+        What the weight on the claimed keys is called in the sentence: "mass", "share of listening".
+    what, unit : str
+        What the quantity is, and its unit: "the nowcast", "percentage points".
+    seed : int
+        Draws the 256 queries that are examined where there are more.
 
     Raises
     ------
@@ -70,10 +84,16 @@ class Claim:
     family: Any = None
     name: str = "the claimed keys carry the weight"
     caution: str = ""
-    seed: int = field(default=0)
+    seed: int = 0
+    head: Any = None
+    delete: Callable[[np.ndarray], np.ndarray] | None = None
+    measure: str = "mass"
+    what: str = "the output"
+    unit: str = ""
 
     def __post_init__(self):
         nq, nk = self.weights.shape[-2:]
+        put = partial(object.__setattr__, self)  # the record is frozen, its fields are made uniform once
         queries = indices(
             np.asarray(self.queries) if not isinstance(self.queries, range) else list(self.queries),
             "Claim(queries)",
@@ -82,19 +102,36 @@ class Claim:
             raise InputError("Claim(queries) names no query")
         if queries.min() < 0 or queries.max() >= nq:
             raise InputError(f"Claim(queries) runs from {queries.min()} to {queries.max()}, there are {nq}")
+        queries = queries[np.sort(np.unique(queries, return_index=True)[1])]  # named twice, it is one query
         if queries.size > ITEMS:
             chosen = np.random.default_rng(self.seed).choice(queries.size, ITEMS, replace=False)
             queries = queries[np.sort(chosen)]
-        object.__setattr__(self, "queries", queries)
-        object.__setattr__(self, "keys", self._sets(self.keys, nq, nk, "Claim(keys)"))
+        put("queries", queries)
+        put("keys", self._sets(self.keys, nq, nk, "Claim(keys)"))
         null = Null(self.null) if isinstance(self.null, str) else self.null
-        object.__setattr__(self, "null", Null("label") if null is None else null)
+        put("null", Null("label") if null is None else null)
+        self.null.check(nk)
         if self.family is not None:
-            family = np.asarray(self.family, dtype=bool)
-            if family.shape[-1] != nk or family.ndim not in (2, 3):
-                raise InputError(f"Claim(family) has shape {family.shape}, (C, {nk}) was expected")
-            family = family[:, None, :] if family.ndim == 2 else family[:, queries]
-            object.__setattr__(self, "family", np.broadcast_to(family, (len(family), len(queries), nk)))
+            family = np.asarray(self.family)
+            whole = family.dtype.kind in "iu"
+            if family.dtype != bool and not whole:
+                raise InputError(f"Claim(family) holds {family.dtype}, masks or whole numbers were expected")
+            first = () if whole else (len(family),)
+            if family.shape not in ((*first, nk), (*first, nq, nk)):
+                raise InputError(
+                    f"Claim(family) has shape {family.shape}, {(*first, nk)} or {(*first, nq, nk)} was "
+                    "expected"
+                )
+            per_query = family.ndim == len(first) + 2
+            put("family", family[..., queries, :] if per_query else family)
+        if self.head is not None:
+            lead = self.weights.shape[:-2]
+            head = np.atleast_1d(self.head)
+            if len(head) != len(lead) or not all(0 <= h < n for h, n in zip(head, lead, strict=True)):
+                raise InputError(f"Claim(head) is {self.head}; the weights' leading shape is {lead}")
+            put("head", int(np.ravel_multi_index(tuple(head), lead)))
+        if self.values is not None and not np.isfinite(self._values).all():
+            raise InputError("Claim(values) holds numbers that are not finite")
 
     def _sets(self, keys: Any, nq: int, nk: int, name: str) -> np.ndarray:
         """The claimed keys as a boolean array (queries, Nk)."""
@@ -115,27 +152,74 @@ class Claim:
         return chosen
 
     @cached_property
-    def scores(self) -> tuple[np.ndarray, np.ndarray]:
+    def all_scores(self) -> tuple[np.ndarray, np.ndarray]:
         """Content scores and priors' log-weights (items, Nk) in float64; items are leads x queries."""
         with torch.no_grad():
             problem = self.weights._problem().to(torch.float64)
             base, lead, nk = problem.without_content(), problem.lead, problem.nk
-            pick = torch.as_tensor(self.queries, device=problem.q.device)
-            content = problem.q[..., pick, :] @ problem.k.mT
-            prior = torch.cat([base.logits(slice(i, i + 1), slice(0, nk)) for i in pick.tolist()], -2)
-            shape = (*lead, len(pick), nk)
-            content, prior = content.expand(shape).reshape(-1, nk), prior.expand(shape).reshape(-1, nk)
             if problem.sink is not None:  # a sink is a key that is never claimed and never permuted
                 raise InputError(
                     "claims about weights with a sink are not tested", remedy="leave the sink out"
                 )
+            pick = torch.as_tensor(self.queries, device=problem.q.device)
+            content = problem.q[..., pick, :] @ problem.k.mT
+            cuts = np.flatnonzero(np.diff(self.queries) != 1) + 1  # runs of neighbours are read at once
+            runs = [slice(int(run[0]), int(run[-1]) + 1) for run in np.split(self.queries, cuts)]
+            prior = [base.logits(run, slice(0, nk)) for run in runs]
+            size = [run.stop - run.start for run in runs]
+            wide = [p.expand(*p.shape[:-2], n, nk) for p, n in zip(prior, size, strict=True)]
+            shape = (*lead, len(pick), nk)
+            content = content.expand(shape).reshape(-1, nk)
+            prior = torch.cat(wide, -2).expand(shape).reshape(-1, nk)
         return content.numpy(force=True), prior.numpy(force=True)
 
     @cached_property
-    def rows(self) -> np.ndarray:
-        """The examined rows of P (items, Nk)."""
-        content, prior = self.scores
+    def all_rows(self) -> np.ndarray:
+        """The examined rows of P in all heads (items, Nk)."""
+        content, prior = self.all_scores
         return softmax(content + prior)
+
+    @property
+    def all_leads(self) -> int:
+        """How many leading elements (heads, batches) the weights have."""
+        return int(np.prod(self.weights.shape[:-2], dtype=int))
+
+    @property
+    def leads(self) -> int:
+        """How many of them the claim is about."""
+        return 1 if self.head is not None else self.all_leads
+
+    def _of_head(self, items: np.ndarray) -> np.ndarray:
+        if self.head is None:
+            return items
+        n = len(self.queries)
+        return items[self.head * n : (self.head + 1) * n]
+
+    @cached_property
+    def scores(self) -> tuple[np.ndarray, np.ndarray]:
+        """Content and prior scores (items, Nk) of the head claimed, or of all."""
+        content, prior = self.all_scores
+        return self._of_head(content), self._of_head(prior)
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The examined rows of P (items, Nk) of the head claimed, or of all."""
+        return self._of_head(self.all_rows)
+
+    @cached_property
+    def allowed(self) -> np.ndarray:
+        """Which keys each item may attend to (items, Nk)."""
+        return np.isfinite(self.scores[1])
+
+    @cached_property
+    def live(self) -> np.ndarray:
+        """Which items may attend to anything (items,); the others say nothing and are left out."""
+        return self.allowed.any(-1)
+
+    @property
+    def n(self) -> int:
+        """Queries that may attend to anything."""
+        return int(self.live.reshape(self.leads, -1).any(0).sum())
 
     @cached_property
     def claimed(self) -> np.ndarray:
@@ -143,22 +227,22 @@ class Claim:
         return np.tile(self.keys, (self.leads, 1))
 
     @property
-    def leads(self) -> int:
-        """How many leading elements (heads, batches) the weights have."""
-        return int(np.prod(self.weights.shape[:-2], dtype=int))
+    def _values(self) -> np.ndarray:
+        v = self.values.detach().cpu() if isinstance(self.values, torch.Tensor) else self.values
+        v = np.asarray(v, float)
+        return v[:, None] if v.ndim == 1 else v
 
     @cached_property
     def item_values(self) -> np.ndarray | None:
         """Values (leads, Nk, Dv) in float64."""
         if self.values is None:
             return None
-        v = np.asarray(
-            self.values.detach().cpu() if isinstance(self.values, torch.Tensor) else self.values, float
-        )
-        v = v[:, None] if v.ndim == 1 else v
-        return np.broadcast_to(v, (*self.weights.shape[:-2], *v.shape[-2:])).reshape(
-            self.leads, *v.shape[-2:]
-        )
+        v = self._values
+        lead, nk = self.weights.shape[:-2], self.weights.shape[-1]
+        if v.shape[-2] != nk:
+            raise InputError(f"Claim(values) has {v.shape[-2]} rows, there are {nk} keys")
+        wide = np.broadcast_to(v, (*lead, *v.shape[-2:])).reshape(self.all_leads, *v.shape[-2:])
+        return wide if self.head is None else wide[self.head : self.head + 1]
 
     def outputs(self, rows: np.ndarray) -> np.ndarray:
         """P V for given rows (items, Nk) -> (items, Dv)."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import gammaln
 
 from ..errors import InputError
 
@@ -21,12 +22,15 @@ class Null:
     kind : str
         - ``"label"``: the contents of all keys are exchanged freely (tables, sets).
         - ``"circular"``: contents are shifted in a circle against their positions (series); keeps the
-          autocorrelation. All shifts are drawn, small ones too: leaving those out is not exact.
+          autocorrelation. All shifts are drawn, small ones too: leaving those out is not exact. With
+          ``groups`` each series goes round its own circle: all by the same shift where they are equally
+          long (which keeps what they have in common), else each by its own.
         - ``"within"``: contents are exchanged inside each group only (events within a subject).
         - ``"block"``: contents of square blocks of an image grid are exchanged, each block kept whole.
-        - ``"rewire"``: who is connected to whom is redrawn, every degree kept (graphs); contents stay.
+        - ``"rewire"``: who is connected to whom is redrawn, every degree kept (graphs); contents stay
+          (:mod:`heedful.trust.rewire`).
     groups : int array (Nk,), optional
-        For "within": the group of each key.
+        For "within": the group of each key. For "circular": the series of each key, keys in order of time.
     shape : (rows, columns), optional
         For "block": the grid that the keys are the pixels or patches of.
     block : int
@@ -52,6 +56,10 @@ class Null:
             raise InputError("Null('within') needs groups=, the subject of each key")
         if self.kind == "block" and self.shape is None:
             raise InputError("Null('block') needs shape=(rows, columns)")
+        if self.kind == "block" and not 1 <= self.block <= min(self.shape):
+            raise InputError(
+                f"Null('block'): blocks of {self.block} cells do not fit {self.shape[0]} x {self.shape[1]}"
+            )
 
     @property
     def words(self) -> str:
@@ -64,74 +72,103 @@ class Null:
             "rewire": "connections redrawn with every degree kept",
         }[self.kind]
 
-    def distinct(self, n: int) -> float:
-        """How many different draws there are (at most; inf where beyond counting)."""
+    def check(self, n: int) -> None:
+        """Raise InputError where the null does not fit ``n`` keys."""
+        if self.groups is not None and np.shape(self.groups) != (n,):
+            raise InputError(f"Null({self.kind!r}): groups of shape {np.shape(self.groups)} for {n} keys")
+        if self.kind == "block" and self.shape[0] * self.shape[1] != n:
+            raise InputError(f"Null('block'): a grid of {self.shape[0]} x {self.shape[1]} for {n} keys")
+
+    def distinct(self, n: int, claimed: np.ndarray | None = None) -> float:
+        """How many draws can differ (at most); ``claimed`` (Nk,) where only which keys it holds counts.
+
+        Examples
+        --------
+        >>> Null("label").distinct(5), Null("label").distinct(5, np.arange(5) < 1)
+        (120.0, 5.0)
+        """
+        if self.kind == "rewire":
+            return np.inf
         if self.kind == "circular":
-            return n
-        if self.kind == "within":
-            sizes = np.unique(np.asarray(self.groups), return_counts=True)[1]
-            return np.inf if (sizes > 1).sum() > 6 or (sizes > 6).any() else float(np.prod(sizes))
+            size = self._series(n)[1]
+            return float(
+                size[0] if (size == size[0]).all() else np.exp(min(np.log(size).sum(), 700.0)).round()
+            )
         if self.kind == "block":
             cells = (self.shape[0] // self.block) * (self.shape[1] // self.block)
-            return np.inf if cells > 6 else float(np.prod(np.arange(1, cells + 1)))
-        return np.inf if n > 6 else float(np.prod(np.arange(1, n + 1)))
+            return float(np.exp(min(gammaln(cells + 1), 700.0)).round())
+        group = np.zeros(n, int) if self.kind == "label" else np.asarray(self.groups)
+        _, at = np.unique(group, return_inverse=True)
+        size = np.bincount(at)
+        ways = gammaln(size + 1)
+        if claimed is not None:
+            inside = np.bincount(at, np.asarray(claimed, float), len(size))
+            ways = ways - gammaln(inside + 1) - gammaln(size - inside + 1)
+        return float(np.exp(min(ways.sum(), 700.0)).round())
 
     def permutation(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """One draw: which key's content each of ``n`` keys is given."""
-        if self.kind == "label":
-            return rng.permutation(n)
+        return self.permutations(n, 1, rng)[0]
+
+    def permutations(self, n: int, draws: int, rng: np.random.Generator) -> np.ndarray:
+        """Draws (draws, n) at once."""
+        self.check(n)
         if self.kind == "circular":
             # every shift, none included: only the whole group makes the test exact
-            return np.roll(np.arange(n), int(rng.integers(n)))
+            size = self._series(n)[1]
+            if (size == size[0]).all():
+                return self._shifted(n, np.repeat(rng.integers(size[0], size=(draws, 1)), len(size), 1))
+            return self._shifted(n, rng.integers(size, size=(draws, len(size))))
+        if self.kind == "label":
+            return np.argsort(rng.random((draws, n)), axis=1)
         if self.kind == "within":
-            order = np.arange(n)
-            groups = np.asarray(self.groups)
-            for group in np.unique(groups):
-                place = np.flatnonzero(groups == group)
-                order[place] = rng.permutation(place)
+            _, at = np.unique(np.asarray(self.groups), return_inverse=True)
+            place = np.argsort(at, kind="stable")  # places by group; drawn ones are in the same order
+            order = np.empty((draws, n), dtype=np.intp)
+            order[:, place] = np.argsort(at + rng.random((draws, n)), axis=1)
             return order
         if self.kind == "block":
-            return self._blocks(n, rng)
+            return self._blocks(n, draws, rng)
         raise InputError("Null('rewire') changes the connections, not the contents")
 
-    def _blocks(self, n: int, rng: np.random.Generator) -> np.ndarray:
+    def shifts(self, n: int) -> np.ndarray | None:
+        """Every shift but none (shifts, n): the whole circular null; None where series differ in length."""
+        size = self._series(n)[1]
+        if not (size == size[0]).all():
+            return None
+        return self._shifted(n, np.repeat(np.arange(1, size[0])[:, None], len(size), 1))
+
+    def _series(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """The series of each key (n,) and the length of each series."""
+        series = np.zeros(n, int) if self.groups is None else np.asarray(self.groups)
+        _, at, size = np.unique(series, return_inverse=True, return_counts=True)
+        return at, size
+
+    def _shifted(self, n: int, shift: np.ndarray) -> np.ndarray:
+        """Contents of each series moved on by its shift (draws, series)."""
+        at, size = self._series(n)
+        place = np.argsort(at, kind="stable")
+        start = np.repeat(np.cumsum(size) - size, size)
+        rank, group = np.arange(n) - start, at[place]
+        back = rank - shift[:, group]
+        back += np.where(back < 0, size[group], 0) + start
+        out = np.empty((len(shift), n), dtype=np.intp)
+        out[:, place] = place[back]
+        return out
+
+    def _blocks(self, n: int, draws: int, rng: np.random.Generator) -> np.ndarray:
         rows, columns = self.shape
-        if rows * columns != n:
-            raise InputError(f"Null('block'): a grid of {rows} x {columns} for {n} keys")
         b = self.block
-        grid, out = np.arange(n).reshape(rows, columns), np.arange(n).reshape(rows, columns)
         down, across = rows // b, columns // b
-        # an offset draw, so that the incomplete edge is not always the same cells
-        r0, c0 = int(rng.integers(rows - down * b + 1)), int(rng.integers(columns - across * b + 1))
-        order = rng.permutation(down * across)
-        for to, source in enumerate(order):
-            i, j = divmod(to, across)
-            k, l = divmod(int(source), across)
-            out[r0 + i * b : r0 + (i + 1) * b, c0 + j * b : c0 + (j + 1) * b] = grid[
-                r0 + k * b : r0 + (k + 1) * b, c0 + l * b : c0 + (l + 1) * b
-            ]
-        return out.reshape(-1)
-
-    def rewired(self, allowed: np.ndarray, rng: np.random.Generator, rounds: int = 10) -> np.ndarray:
-        """A random bipartite graph (items, Nk) with the row and column sums of ``allowed``.
-
-        In each round all edges are paired at random; a pair (i, j), (k, l) becomes (i, l), (k, j) unless
-        one of these is there already (Maslov & Sneppen 2002, Science 296:910).
-        """
-        out = allowed.copy()
-        row, col = (x.copy() for x in np.nonzero(allowed))
-        half, width = len(row) // 2, allowed.shape[1]
-        for _ in range(rounds):
-            order = rng.permutation(len(row))
-            a, b = order[:half], order[half : 2 * half]
-            first, second = row[a] * width + col[b], row[b] * width + col[a]
-            both = np.concatenate([first, second])
-            _, back, count = np.unique(both, return_inverse=True, return_counts=True)
-            single = count[back] == 1
-            free = ~out.reshape(-1)[both] & single
-            swap = free[:half] & free[half:]
-            a, b = a[swap], b[swap]
-            out[row[a], col[a]] = out[row[b], col[b]] = False
-            col[a], col[b] = col[b], col[a]
-            out[row[a], col[a]] = out[row[b], col[b]] = True
+        # an offset per draw, so that the incomplete edge is not always the same cells
+        r0 = rng.integers(rows - down * b + 1, size=draws)[:, None]
+        c0 = rng.integers(columns - across * b + 1, size=draws)[:, None]
+        order = np.argsort(rng.random((draws, down * across)), axis=1)
+        i, j = np.divmod(np.arange(down * across * b * b), across * b)  # cells of the tiled part
+        block = (i // b) * across + j // b
+        source = order[:, block]
+        to = (r0 + i) * columns + c0 + j
+        from_ = (r0 + (source // across) * b + i % b) * columns + c0 + (source % across) * b + j % b
+        out = np.tile(np.arange(n), (draws, 1))
+        np.put_along_axis(out, to, from_, 1)
         return out

@@ -31,6 +31,10 @@ class Test:
         One sentence with the figures.
     detail : dict
         Curves and tables behind it.
+    p_from : str
+        Where p comes from: draws counted, all shifts, a fitted tail.
+    blocks : str
+        Why the claim cannot be judged without this test, or ''.
     """
 
     name: str
@@ -42,6 +46,8 @@ class Test:
     compared_with: str
     says: str
     detail: dict[str, Any] = field(default_factory=dict)
+    p_from: str = ""
+    blocks: str = ""
 
     __test__ = False  # not a test case for pytest
 
@@ -50,12 +56,29 @@ class Test:
 class Verdict:
     """A claim's status with its figures: never a number without what it was compared with.
 
-    Attributes
+    Parameters
     ----------
+    name : str
+        The claim in words.
     status : "supported", "not supported" or "not testable"
     effect, interval, p, n, compared_with
-        Of the decisive test: the mass on the claimed keys above its null.
+        Of the decisive test. From :func:`examine`: the mass on the claimed keys above its null.
     tests : tuple of Test
+    caution : str
+        What must be assumed.
+    reason : str
+        Why, where it is not supported or not testable.
+    measure : str
+        What the effect is a difference in: "mass", "out-of-fold AUROC".
+    unit : str
+        Of the effect, written after the figure.
+    origin : float, optional
+        What the effect is measured from; the sentence then gives the value itself, ``origin + effect``
+        (an AUROC of .83), and not the difference (+.33).
+    items : str
+        What n counts: "pixels", "patients".
+    p_from : str
+        Where p comes from, said where it is not counted over draws.
     """
 
     name: str
@@ -68,6 +91,11 @@ class Verdict:
     tests: tuple[Test, ...] = ()
     caution: str = ""
     reason: str = ""
+    measure: str = "mass"
+    unit: str = ""
+    origin: float | None = None
+    items: str = ""
+    p_from: str = ""
 
     def sentence(self) -> str:
         """The verdict in one or two sentences.
@@ -76,38 +104,56 @@ class Verdict:
         --------
         >>> Verdict("spring matters", "not testable", 0.0, None, None, 2, "", reason="2 queries").sentence()
         'spring matters: not testable, 2 queries.'
+        >>> Verdict("texture matters", "supported", 0.33, None, 0.002, 80, "shuffled outcomes",
+        ...         measure="AUROC", origin=0.5, items="patients").sentence()
+        'texture matters: supported; AUROC 0.830 against shuffled outcomes, p = 0.0020, n = 80 patients.'
         """
         if self.status == "not testable":
             return f"{self.name}: not testable, {self.reason}."
-        figures = f"mass {self.effect:+.3f}"
-        if self.interval is not None:
-            figures += f" [{self.interval[0]:+.3f}, {self.interval[1]:+.3f}]"
-        figures += f" against {self.compared_with}"
+        figures = ""
+        if math.isfinite(self.effect):  # a claim may be tested by a p alone
+            figures = f"{self.measure} {self._figure(self.effect)}"
+            if self.interval is not None:
+                figures += f" [{', '.join(map(self._figure, self.interval))}]"
+            figures += f"{' ' * bool(self.unit)}{self.unit} "
+        figures += f"against {self.compared_with}"
         if self.p is not None:
             figures += f", p = {_p(self.p)}"
-        text = f"{self.name}: {self.status}; {figures}, n = {self.n}"
+            if "fitted" in self.p_from:
+                figures += f" ({self.p_from})"
+        text = f"{self.name}: {self.status}; {figures}, n = {self.n}{' ' * bool(self.items)}{self.items}"
         if self.reason:
             text += f"; {self.reason}"
         return text + (f" ({self.caution})." if self.caution else ".")
+
+    def _figure(self, x: float) -> str:
+        return f"{x:+.3f}" if self.origin is None else f"{self.origin + x:.3f}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the report."""
         return {
             "name": self.name, "status": self.status, "effect": _number(self.effect),
-            "interval": None if self.interval is None else [_number(x) for x in self.interval],
-            "p": self.p, "n": self.n, "compared_with": self.compared_with, "sentence": self.sentence(),
+            "interval": _ends(self.interval), "p": self.p, "n": self.n, "compared_with": self.compared_with,
+            "measure": self.measure, "unit": self.unit, "p_from": self.p_from, "caution": self.caution,
+            "reason": self.reason, "sentence": self.sentence(),
             "tests": [
                 {"name": t.name, "passed": t.passed, "effect": _number(t.effect),
-                 "interval": None if t.interval is None else [_number(x) for x in t.interval],
-                 "p": t.p, "n": t.n, "compared_with": t.compared_with, "says": t.says}
+                 "interval": _ends(t.interval), "p": t.p, "n": t.n, "compared_with": t.compared_with,
+                 "says": t.says, "p_from": t.p_from, "blocks": t.blocks}
                 for t in self.tests
             ],
         }  # fmt: skip
 
 
 def _p(p: float) -> str:
+    if p < 1e-4:
+        return f"{p:.1e}"
     return f"{p:.4f}" if p < 0.01 else f"{p:.3f}"
 
 
 def _number(x: float) -> float | None:
     return float(x) if math.isfinite(x) else None
+
+
+def _ends(interval: tuple[float, float] | None) -> list[float | None] | None:
+    return None if interval is None else [_number(x) for x in interval]
