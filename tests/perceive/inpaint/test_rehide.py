@@ -14,7 +14,7 @@ def test_holes_move_whole_and_keep_their_distance():
     hidden[40:46, 90:99] = True
     again = rehide.look_alike(image, hidden, np.zeros_like(hidden), np.random.default_rng(0))
     assert again.sum() == hidden.sum()
-    assert not (again & rehide._grow(hidden, rehide.GAP)).any()
+    assert not (again & rehide.grow(hidden, rehide.GAP)).any()
 
 
 def test_the_place_looks_alike():

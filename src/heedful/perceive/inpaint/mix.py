@@ -53,12 +53,13 @@ def experts(image, hidden, *, avoid=None, seed: int = 0, compiled: bool | None =
     f = np.clip(np.where(hidden, 0.0, image), LOW, HIGH)
     waves = frequency_selective(f, hidden, low=LOW, high=HIGH, compiled=compiled)
     common = {"block": 16, "step": 4, "rounds": 6, "last": 20.0, "seed": seed, "compiled": compiled}
+    plate = np.clip(tension(f, hidden), LOW, HIGH)
     asked = attend_patches(f, hidden, avoid=avoid, seed=seed)
     fills = {
         "refined": refine(waves, hidden, first=100.0, **common),
-        "flat": total_variation(f, hidden, rounds=3),
+        "flat": total_variation(f, hidden, start=plate),
         "fsr": waves,
-        "cosine": refine(np.clip(tension(f, hidden), LOW, HIGH), hidden, first=200.0, **common),
+        "cosine": refine(plate, hidden, first=200.0, **common),
         "attention": None if asked is None else asked.fill,
         "plate": biharmonic(f, hidden),
     }

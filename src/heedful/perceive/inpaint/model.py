@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 from sklearn.base import BaseEstimator
 
 from ...errors import InputError
 from . import mix, provenance, rehide, volume
 from .patches import Asked, attend_patches
-from .tokens import check, readable
+from .tokens import check, depth_of, readable
 
 METHODS = ("mix", "attention", "plain")
 SHIPPED_SPREAD = {0.9: (1.35, 1.5, 1.5)}  # quantiles of |error| / spread in volumes, developer slices
@@ -239,7 +238,7 @@ class Inpainter(BaseEstimator):
         for z in np.flatnonzero(hidden.any((1, 2))).tolist():
             flat = np.zeros(hidden.shape[1:], bool)
             image = start[z].copy()
-            if self.method != "mix" or self.in_plane:
+            if self.method != "mix" or self.in_plane or len(hidden) == 1:
                 flat = hidden[z].copy()
             else:
                 for region in volume.regions(hidden[z]):
@@ -354,7 +353,7 @@ class Inpainter(BaseEstimator):
         # each round is judged with shares from the other rounds
         error = [truth - done.ridge - shares(t) @ done.corrections for t, _, done, truth in gathered]
         scores = [np.abs(e) / g[2].spread for e, g in zip(error, gathered, strict=True)]
-        depth = [ndimage.distance_transform_edt(region)[region] for _, region, _, _ in gathered]
+        depth = [depth_of(region) for _, region, _, _ in gathered]
         rounds = [[i for i, g in enumerate(gathered) if g[0] == t] for t in sorted({g[0] for g in gathered})]
         by_round = [[np.concatenate([part[i] for i in own]) for own in rounds] for part in (scores, depth)]
         tap = [np.mean((truth - done.tap) ** 2) for _, _, done, truth in gathered]
@@ -376,5 +375,4 @@ class Inpainter(BaseEstimator):
 
 def _at_depth(quantiles, region):
     """Each hidden pixel's quantile, by its depth in the hole: (P,)."""
-    depth = ndimage.distance_transform_edt(region)[region]
-    return np.asarray(quantiles)[np.digitize(depth, rehide.BINS)]
+    return np.asarray(quantiles)[np.digitize(depth_of(region), rehide.BINS)]

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage, optimize
 
 from . import mix
-from .tokens import EIGHT
+from .tokens import EIGHT, depth_of, grow
 
 RING = 6  # pixels around a hole that are compared
 GAP = 4  # pixels kept between holes
@@ -96,23 +96,19 @@ def look_alike(image, hidden, used, rng, holes=None):
     """
     again = np.zeros(hidden.shape, bool)
     seen = features(image)
-    fixed = _grow(hidden, GAP)
+    fixed = grow(hidden, GAP)
     label, _ = ndimage.label(hidden if holes is None else holes, EIGHT)
     for i, spot in enumerate(ndimage.find_objects(label), 1):
         hole = np.argwhere(label[spot] == i) + np.array([spot[0].start, spot[1].start])
         own = np.pad(label[spot] == i, RING)
         ring = np.argwhere(ndimage.binary_dilation(own, EIGHT, iterations=RING) & ~own)
         ring += [spot[0].start - RING, spot[1].start - RING]
-        for forbidden in (fixed | _grow(again | used, GAP), fixed | _grow(again, GAP)):
+        for forbidden in (fixed | grow(again | used, GAP), fixed | grow(again, GAP)):
             place = _best_place(seen, hole, ring, forbidden, hidden, rng)
             if place is not None:
                 again[place[:, 0], place[:, 1]] = True
                 break
     return again
-
-
-def _grow(mask, by):
-    return ndimage.maximum_filter(mask, 2 * by + 1)
 
 
 def _best_place(seen, hole, ring, forbidden, hidden, rng):
@@ -216,7 +212,7 @@ def calibrate(image, hidden, *, level: float = 0.9, rounds: int = 4, seed: int =
         if again.any():
             used |= again
             fills, _ = mix.experts(image, again, avoid=hidden, seed=seed + r)
-            gathered.append((fills, image[again], ndimage.distance_transform_edt(again)[again]))
+            gathered.append((fills, image[again], depth_of(again)))
         if progress:
             progress()
     return summarise(gathered, level)

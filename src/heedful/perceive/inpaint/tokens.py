@@ -127,6 +127,23 @@ def bank_of(
     return Bank(at, np.ascontiguousarray(windows[at[:, 0], at[:, 1]]))
 
 
+def grow(mask, by: int):
+    """A mask and all pixels within a square of ``by`` pixels around it."""
+    return ndimage.maximum_filter(mask, 2 * by + 1)
+
+
+def depth_of(mask):
+    """Distance of each pixel of a mask, in row order, to what is not masked: (P,) pixels.
+
+    Examples
+    --------
+    >>> depth_of(np.pad(np.ones((3, 3), bool), 4)).tolist()
+    [1.0, 1.0, 1.0, 1.0, 2.0, 1.0, 1.0, 1.0, 1.0]
+    """
+    spot = ndimage.find_objects(mask.astype(np.uint8))
+    return _depth(mask, spot[0])[mask[spot[0]]] if spot and spot[0] else np.zeros(0)
+
+
 def check(hu, hidden):
     """Volume and mask as (Z, H, W) float and bool, or an InputError in the user's words."""
     hu, hidden = np.asarray(hu), np.asarray(hidden)

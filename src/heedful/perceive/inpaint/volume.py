@@ -22,7 +22,7 @@ import numpy as np
 from scipy import ndimage, optimize
 from scipy.spatial import cKDTree
 
-from .tokens import EIGHT
+from .tokens import EIGHT, grow
 
 MERGE, READ = 8, 30  # pixels: holes closer than this are one region; how far around it the ridge learns
 FADE = 10.0  # pixels from the hole over which a sample's say in the ridge falls by e
@@ -85,7 +85,7 @@ def taps(hidden, z: int, component) -> list[int]:
     >>> taps(hidden, 3, hidden[3])
     [-2, -1, 2, 3]
     """
-    zone = ndimage.binary_dilation(component, EIGHT, iterations=2)
+    zone = grow(component, 2)
     found = []
     for direction in (-1, 1):
         side = []
