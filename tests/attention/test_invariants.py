@@ -429,10 +429,31 @@ def test_target_keys_solves_per_row_under_priors_with_gradient():
     assert torch.autograd.gradcheck(run, (q, k, gate, k_keys), atol=1e-4)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_target_keys_by_row_and_by_block_agree(dtype, monkeypatch):
+    from heedful.attention import target
+
+    rng = np.random.default_rng(2)
+    q, k = (rng.normal(size=(2, n, 6)).astype(dtype) * 2 for n in (40, 300))
+    allowed = np.tri(40, 300, 200, dtype=bool)
+    prior = [priors.Mask(allowed), priors.Gate(rng.normal(size=300))]
+    keys = np.linspace(2, 60, 40)
+    for given in ([], prior):
+        fast = Weights(q, k, given, temperature=TargetKeys(keys)).entropy()
+        with monkeypatch.context() as patch:
+            patch.setattr(target.compiled, "available", lambda: False)
+            slow = Weights(q, k, given, temperature=TargetKeys(keys)).entropy()
+        assert error(fast, slow) < (1e-9 if dtype == np.float64 else 1e-4)
+        if not given:
+            assert error(np.exp(fast), np.broadcast_to(keys, (2, 40))) < 60 * (
+                1e-9 if dtype == np.float64 else 1e-4
+            )
+
+
 def test_target_keys_refuses_what_cannot_be():
     with pytest.raises(InputError, match="leave only 3 effective keys"):
         Weights(np.random.default_rng(0).normal(size=(2, 3)), np.eye(3), temperature=TargetKeys(4.0)).lse()
-    with pytest.raises(InputError, match="tied"):
+    with pytest.raises(InputError, match="alone are 2"):
         Weights(np.ones((1, 2)), np.array([[1.0, 0], [1.0, 0], [0, 0]]), temperature=TargetKeys(1.5)).lse()
     with pytest.raises(InputError, match="at least 1"):
         Weights(np.ones((1, 2)), np.ones((3, 2)), temperature=TargetKeys(0.5)).lse()

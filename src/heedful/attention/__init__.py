@@ -23,7 +23,8 @@ from .reads import (
 )
 from .state import State
 from .supports import Causal, Graph, Segments, Window
-from .temperature import ScoreVariance, TargetKeys, kkt_residual, score_variance
+from .target import TargetKeys
+from .temperature import ScoreVariance, kkt_residual, score_variance
 from .weights import Weights
 
 __all__ = [

@@ -1,9 +1,8 @@
-"""Temperature as (relative) maximum entropy: how far the content may move the weights from the priors."""
+"""Temperature as (relative) maximum entropy: is it right for these scores, and are these weights optimal?"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -11,42 +10,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .arrays import floats, give, is_numpy
-from .problem import Problem
-
-
-@dataclass(frozen=True, eq=False)
-class TargetKeys:
-    """Choose each query's temperature so that its weights spread over K keys.
-
-    With base measure pi (the priors alone) and weights p, solves exp(H(pi) - KL(p || pi)) = K per row;
-    for a flat prior that is exp(entropy) = K. The left side falls as 1/T grows, so the answer is unique.
-    Gradients flow through the solution by the implicit function theorem.
-
-    Parameters
-    ----------
-    K : float, or array that broadcasts against (..., Nq)
-        Effective keys, between the smallest that any temperature > 0 reaches and exp(H(pi)).
-    tolerance : float
-        Largest residual |log(left side) - log K| that is accepted (in float64; float32 stops near 1e-6).
-
-    Raises
-    ------
-    InputError
-        When the weights are first used, where K cannot be reached, with the row and the reason.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from heedful import TargetKeys, Weights
-    >>> rng = np.random.default_rng(0)
-    >>> W = Weights(rng.normal(size=(3, 8)), rng.normal(size=(20, 8)), temperature=TargetKeys(5.0))
-    >>> W.effective_keys().round(6).tolist()
-    [5.0, 5.0, 5.0]
-    """
-
-    K: Any
-    tolerance: float = 1e-10
-    iterations: int = 60
+from .target import TargetKeys
 
 
 def as_temperature(value: Any, q: Tensor) -> Tensor | TargetKeys:
@@ -63,123 +27,6 @@ def as_temperature(value: Any, q: Tensor) -> Tensor | TargetKeys:
             "(Nq, 1) per query was expected"
         )
     return t
-
-
-def _statistics(s: Tensor, log_pi: Tensor, beta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """KL(p || pi), E_p[s], Var_p(s) for p ~ pi exp(beta s); beta (..., n, 1)."""
-    shifted = s - s.amax(-1, keepdim=True)
-    logit = log_pi + beta * shifted
-    log_z = logit.logsumexp(-1, keepdim=True)
-    p = (logit - log_z).exp()
-    mean = (p * shifted).sum(-1, keepdim=True)
-    variance = (p * (shifted - mean).square()).sum(-1, keepdim=True)
-    return beta * mean - log_z, mean, variance
-
-
-def _tile_beta(s: Tensor, log_pi: Tensor, log_k: Tensor, target: TargetKeys, first: int) -> Tensor:
-    """1/T (..., n, 1) for one block of rows, by Newton's method in log(1/T) inside a shrinking bracket.
-
-    ``s`` is 0 wherever ``log_pi`` is -inf.
-    """
-    live = torch.isfinite(log_pi)
-    entropy = -torch.where(live, log_pi.exp() * log_pi, 0.0).sum(-1, keepdim=True)
-    want = entropy - log_k  # the divergence to be reached
-    most = torch.where(live, s, -math.inf).amax(-1, keepdim=True)
-    s = torch.where(live, s - most, 0.0)
-    spread = s.abs().amax(-1, keepdim=True)
-    ceiling = -torch.where(live & (s == 0), log_pi.exp(), 0.0).sum(-1, keepdim=True).log()
-    tight = 64 * torch.finfo(s.dtype).eps * entropy.clamp_min(1.0)
-    empty = ~live.any(-1, keepdim=True)
-    flat = (spread == 0) | (want.abs() <= tight)
-    _refuse(empty, want, ceiling, entropy, log_k, tight, first)
-    scale = spread.clamp_min(torch.finfo(s.dtype).tiny)
-    # beyond the rounding of a divergence there is nothing to be gained
-    good = max(target.tolerance, 16 * torch.finfo(s.dtype).eps)
-    low, high = torch.full_like(want, -40.0), torch.full_like(want, 60.0)  # log(beta * spread)
-    u = torch.zeros_like(want)
-    for _ in range(target.iterations):
-        beta = u.exp() / scale
-        divergence, _, variance = _statistics(s, log_pi, beta)
-        gap = divergence - want
-        if bool((gap.abs() <= good * want.clamp_min(1.0)).logical_or(flat | empty).all()):
-            break
-        low, high = torch.where(gap < 0, u, low), torch.where(gap > 0, u, high)
-        slope = beta.square() * variance
-        step = u - gap / slope.clamp_min(torch.finfo(s.dtype).tiny)
-        inside = (step > low) & (step < high)
-        moved = torch.where(inside, step, 0.5 * (low + high))
-        if bool((moved == u).all()):
-            break
-        u = moved
-    beta = u.exp() / scale
-    return torch.where(flat | empty, torch.full_like(beta, torch.finfo(s.dtype).tiny ** 0.25), beta)
-
-
-def _refuse(empty, want, ceiling, entropy, log_k, tight, first: int) -> None:
-    wide = ~empty & (want < -tight)
-    narrow = ~empty & (want > tight) & (want >= ceiling)
-    for bad, why in (
-        (wide, "the priors leave only {most:.4g} effective keys even when the content counts for nothing"),
-        (narrow, "its best keys are tied, so no temperature goes below {least:.4g}"),
-    ):
-        if bool(bad.any()):
-            where = tuple(int(n) for n in bad[..., 0].nonzero()[0])
-            most, least = float(entropy[where].exp()), float((entropy - ceiling)[where].exp())
-            k = float(log_k.expand_as(entropy)[where].exp())
-            raise InputError(
-                f"TargetKeys({k:g}) cannot be reached for query {where[-1] + first}: "
-                + why.format(most=most, least=least),
-                remedy="choose another K for it",
-            )
-
-
-def solve_temperature(problem: Problem, target: TargetKeys) -> Tensor:
-    """T (..., Nq, 1) for each query, differentiable in q, k, the priors and K."""
-    k_target = floats(target.K, "TargetKeys(K)", like=problem.q).to(problem.q.dtype)
-    if not bool((k_target.detach() >= 1).all()) or not bool(torch.isfinite(k_target.detach()).all()):
-        raise InputError(f"TargetKeys(K) is {float(k_target.detach().min()):g}, at least 1 was expected")
-    lead, nq, nk = problem.lead, problem.nq, problem.nk
-    if not nq or not nk:
-        return problem.q.new_ones((*lead, nq, 1))
-    log_k = k_target.log().expand(*lead, nq)[..., None]
-    base = problem.without_content()
-    step = max(1, 2**20 // max(math.prod(lead) * nk, 1))
-    learning = torch.is_grad_enabled() and (problem.requires_grad or k_target.requires_grad)
-    parts = []
-    for a in range(0, nq, step):
-        rows = slice(a, min(a + step, nq))
-        with torch.no_grad():
-            s, log_pi = _content_and_base(problem, base, rows)
-            beta = _tile_beta(s, log_pi, log_k[..., rows, :].detach(), target, a)
-        if learning:
-            beta = _implicit(problem, base, rows, beta, log_k[..., rows, :])
-        parts.append(1.0 / beta)
-    return torch.cat(parts, -2)
-
-
-def _content_and_base(problem: Problem, base: Problem, rows: slice) -> tuple[Tensor, Tensor]:
-    keys = slice(0, problem.nk)
-    log_pi = base.logits(rows, keys)
-    log_z = log_pi.logsumexp(-1, keepdim=True)
-    log_pi = log_pi - torch.where(log_z == -math.inf, 0.0, log_z)
-    s = problem.q[..., rows, :] @ problem.k[..., keys, :].mT
-    s, log_pi = torch.broadcast_tensors(s, log_pi)
-    s, log_pi = s.expand(*problem.lead, *s.shape[-2:]), log_pi.expand(*problem.lead, *s.shape[-2:])
-    return torch.where(log_pi == -math.inf, 0.0, s), log_pi
-
-
-def _implicit(problem: Problem, base: Problem, rows: slice, beta: Tensor, log_k: Tensor) -> Tensor:
-    """One Newton step whose value is nil and whose gradient is that of the solution."""
-    s, log_pi = _content_and_base(problem, base, rows)
-    live = torch.isfinite(log_pi)
-    safe = torch.where(live, log_pi, 0.0)
-    entropy = -torch.where(live, safe.exp() * safe, 0.0).sum(-1, keepdim=True)
-    divergence, _, variance = _statistics(s, torch.where(live, log_pi, -math.inf), beta)
-    residual = entropy - divergence - log_k
-    slope = -(beta * variance).detach()
-    return beta - torch.where(
-        slope == 0, 0.0, (residual - residual.detach()) / torch.where(slope == 0, 1.0, slope)
-    )
 
 
 def kkt_residual(weights: Any, scores: Any, prior: Any = None, temperature: float = 1.0) -> Any:

@@ -21,7 +21,8 @@ from .prior import Prior
 from .priors import Mask
 from .problem import Problem
 from .soundness import all_finite, finite, head_groups, version, without_rows
-from .temperature import TargetKeys, as_temperature, solve_temperature
+from .target import TargetKeys, solve_temperature
+from .temperature import as_temperature
 
 
 class Weights:

@@ -190,67 +190,42 @@ def weigh(values, places, top, inverse):
 
 
 @compiled()
-def ranks(x, n, rank):
-    """How many of the first ``n`` of 64 scores stand before each of them; ties by place."""
-    for g in range(64):
-        rank[g] = i32(0)
-    if n <= 32:
-        for a in range(n):
-            y = x[a]
-            for g in range(32):
-                rank[g] += i32(1) if (y > x[g]) or (y == x[g] and a < g) else i32(0)
-    else:
-        for a in range(n):
-            y = x[a]
-            for g in range(64):
-                rank[g] += i32(1) if (y > x[g]) or (y == x[g] and a < g) else i32(0)
+def best(s, k, values, places):
+    """The k largest of each short row of s (rows, m), base-2 scores and columns; ties by place.
 
-
-@compiled()
-def best(x, k, lanes, held, where, rank, values, places):
-    """The k largest of a short row, by rank among at most 64 candidates: no branch depends on the scores."""
-    m = x.shape[0]
-    for a in range(k):
-        values[a] = -np.inf
-        places[a] = -1
-    n = 0
-    if m <= 64:
+    Sixty-four rows at a time, a row to a lane: a score sinks through the lists by comparison and exchange, so
+    that no branch depends on it.
+    """
+    n, m = s.shape
+    across = np.empty((m, 64), np.float32)
+    held, where = np.empty((k, 64), np.float32), np.empty((k, 64), np.int32)
+    score, place = np.empty(64, np.float32), np.empty(64, np.int32)
+    for first in range(0, n, 64):
+        count = min(64, n - first)
+        for r in range(count):
+            x = s[first + r]
+            for j in range(m):
+                across[j, r] = x[j]
+        held[:] = -np.inf
+        where[:] = -1
         for j in range(m):
-            held[j] = x[j]
-            where[j] = j
-        n = m
-    else:
-        whole = m // 32
-        for g in range(32):
-            lanes[g] = x[g]
-        for t in range(1, whole):
-            for g in range(32):
-                lanes[g] = max(lanes[g], x[32 * t + g])
-        for g in range(32):
-            held[g] = lanes[g]
-        for g in range(32, 64):
-            held[g] = -np.inf
-        ranks(held, 32, rank)
-        threshold = np.float32(np.inf)
-        for g in range(32):
-            if rank[g] < k:
-                threshold = min(threshold, lanes[g])
-        for j in range(m):
-            if x[j] >= threshold:
-                if n == 64:  # many ties: the plain list
-                    for u in range(m):
-                        insert(x[u], u, values, places, k)
-                    return
-                held[n] = x[j]
-                where[n] = j
-                n += 1
-    for g in range(n, 64):
-        held[g] = -np.inf
-    ranks(held, n, rank)
-    for g in range(n):
-        if rank[g] < k:
-            values[rank[g]] = held[g]
-            places[rank[g]] = where[g]
+            y = across[j]
+            for l in range(64):
+                score[l] = y[l]
+                place[l] = j
+            for a in range(min(k, j + 1)):
+                h, w = held[a], where[a]
+                for l in range(64):
+                    new, old, here, there = score[l], h[l], place[l], w[l]
+                    above = new > old
+                    h[l] = new if above else old
+                    w[l] = here if above else there
+                    score[l] = old if above else new
+                    place[l] = there if above else here
+        for r in range(count):
+            for a in range(k):
+                values[first + r, a] = held[a, r]
+                places[first + r, a] = where[a, r]
 
 
 @compiled()
@@ -290,15 +265,13 @@ def small(s, k, entropy, lse, ent, values, places):
     """Many short rows (rows, m): as `rows`, but one exponential loop over the whole buffer; s becomes P."""
     n, m = s.shape
     flat = s.reshape(n * m)
-    lanes, held = np.empty(32, np.float32), np.empty(64, np.float32)
-    where, rank = np.empty(64, np.int32), np.empty(64, np.int32)
+    if k > 0:
+        best(s, k, values, places)
     for r in range(n):
         x = s[r]
         top = np.float32(-np.inf)
         for j in range(m):
             top = max(top, x[j])
-        if k > 0:
-            best(x, k, lanes, held, where, rank, values[r], places[r])
         if top == -np.inf:
             top = np.float32(0.0)
         lse[r] = top
