@@ -1,24 +1,25 @@
 """Causal lags against PCMCI with ParCorr (tigramite), on generators that the recipe was not chosen on.
 
 Run with a Python that has tigramite (`pip install tigramite`, GPL-3, never a dependency):
-`python -m bench.lags [--quick] [--write]`. Both methods see the same panels, in one process, in turn; both
-are decided by Benjamini-Hochberg at 5 % over the links between different series; an exact-lag hit is the
-right source, target and lag. CPU time is `time.process_time`.
+`python -m bench.lags [--quick] [--write] [--only links,nulls,cost,extras] [--no-peer]`. Each panel's result
+is kept in bench/.cache under a hash of the code that made it, so that a run can be taken up again. Both
+methods see the same panels; both are decided by Benjamini-Hochberg at 5 % over the links between different
+series; an exact-lag hit is the right source, target and lag. CPU time is `time.process_time`, both in one
+process, in turn.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 
 import numpy as np
 
 from heedful.recall.lags import LagScan, planted
-from heedful.recall.lags.select import benjamini_hochberg
 
-L = 5
-# seeds below 10,000 were looked at while this was built; these were not
-FRESH = 500_000
+from ._lags import FRESH, Kept, L, f1, have_tigramite, hits, interval, level, ours, parcorr, tell
+
 CELLS = [
     # name, kind, noises, sizes (N), panels in each cell, floor, goal
     ("nonlinear", "nonlinear", ("normal",), (5,), 40, 0.93, 0.96),
@@ -29,83 +30,25 @@ CELLS = [
 ]
 
 
-def parcorr(values: np.ndarray) -> np.ndarray:
-    """p-values (N, N, L + 1) of PCMCI with ParCorr, tigramite's own settings."""
-    from tigramite import data_processing
-    from tigramite.independence_tests.parcorr import ParCorr
-    from tigramite.pcmci import PCMCI
-
-    frame = data_processing.DataFrame(values)
-    found = PCMCI(dataframe=frame, cond_ind_test=ParCorr(), verbosity=0).run_pcmci(
-        tau_min=1, tau_max=L, pc_alpha=0.2
-    )
-    return found["p_matrix"]
-
-
-def ours(values: np.ndarray) -> np.ndarray:
-    return LagScan(L).fit(values).p_matrix
-
-
-def have_tigramite() -> bool:
-    try:
-        import tigramite  # noqa: F401
-    except ImportError:
-        print("tigramite is not installed here: its column stays empty (pip install tigramite)")
-        return False
-    return True
-
-
-def hits(p: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """True links found, false ones, missed ones, and pairs likewise."""
-    off = ~np.eye(len(p), dtype=bool)
-    graph = np.zeros(truth.shape, dtype=bool)
-    part = np.zeros_like(p[off], dtype=bool)
-    part[:, 1:] = benjamini_hochberg(p[off][:, 1:], 0.05)
-    graph[off] = part
-    pair, pair_truth = graph.any(-1), truth.any(-1)
-    return np.array(
-        [
-            (graph & truth).sum(),
-            (graph & ~truth).sum(),
-            (truth & ~graph).sum(),
-            (pair & pair_truth).sum(),
-            (pair & ~pair_truth).sum(),
-            (pair_truth & ~pair).sum(),
-        ]
-    )
-
-
-def f1(c: np.ndarray) -> float:
-    return float(2 * c[0] / max(2 * c[0] + c[1] + c[2], 1))
-
-
-def interval(counts: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """95 % bootstrap interval of F1 over panels."""
-    rng = np.random.default_rng(seed)
-    draws = [f1(counts[rng.integers(0, len(counts), len(counts))].sum(0)) for _ in range(1000)]
-    return float(np.quantile(draws, 0.025)), float(np.quantile(draws, 0.975))
-
-
 def links(out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
-    rows = []
+    """F1 of links with the exact lag."""
+    rows, kept = [], Kept()
     for name, kind, noises, sizes, panels, floor, goal in CELLS:
-        mine, theirs, cpu = [], [], np.zeros(2)
+        mine, theirs = [], []
         by: dict[str, list[np.ndarray]] = {}
         for noise in noises:
             for N in sizes:
                 for s in range(max(2, panels // 6) if quick else panels):
                     data = planted(kind, N=N, noise=noise, seed=FRESH + s)
-                    truth = data.truth(L)
-                    start = time.process_time()
-                    count = hits(ours(data.values), truth)
-                    cpu[0] += time.process_time() - start
+                    key, truth = (kind, noise, N, FRESH + s), data.truth(L)
+                    count = kept("ours", *key, make=lambda d=data, t=truth: hits(ours(d.values), t))
                     mine.append(count)
                     by.setdefault(noise, []).append(count)
                     by.setdefault(f"N={N}", []).append(count)
                     if peer and (N < 20 or s < 3):  # PCMCI at N = 20 takes seconds a panel
-                        start = time.process_time()
-                        theirs.append(hits(parcorr(data.values), truth))
-                        cpu[1] += time.process_time() - start
+                        theirs.append(
+                            kept("parcorr", *key, make=lambda d=data, t=truth: hits(parcorr(d.values), t))
+                        )
         mine_all = np.array(mine)
         low, high = interval(mine_all)
         c = mine_all.sum(0)
@@ -125,12 +68,13 @@ def links(out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
             }
         )
         out(rows[-1])
+        kept.save()
     return rows
 
 
 def nulls(out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
-    rows = []
-    off = ~np.eye(5, dtype=bool)
+    """Panels without links: how often one is called, and the tails of p."""
+    rows, kept = [], Kept()
     for label, kind, noise, panels in (
         ("AR .85-.95, normal", "null", "normal", 600),
         ("AR .85-.95, t3", "null", "t3", 300),
@@ -139,39 +83,24 @@ def nulls(out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
         ("AR .98-.99, normal", "unit", "normal", 300),
     ):
         panels = panels // 10 if quick else panels
-        p, cpu = {"ours": [], "theirs": []}, np.zeros(2)
+        mine, theirs = [], []
         for s in range(panels):
+            key = (kind, noise, 5, FRESH + s)
             x = planted(kind, noise=noise, seed=FRESH + s).values
-            start = time.process_time()
-            p["ours"].append(ours(x)[off][:, 1:].ravel())
-            cpu[0] += time.process_time() - start
+            mine.append(kept("ours", *key, make=lambda x=x: level(ours(x))))
             if peer and s < 100:
-                start = time.process_time()
-                p["theirs"].append(parcorr(x)[off][:, 1:].ravel())
-                cpu[1] += time.process_time() - start
-
-        def tell(ps):
-            if not ps:
-                return "not run"
-            ps = np.array(ps)
-            false = np.mean([benjamini_hochberg(row, 0.05).any() for row in ps])
-            # links of one panel share its residuals: the error is taken over panels
-            tail = ", ".join(
-                f"{(ps < a).mean():.4f} ± {(ps < a).mean(1).std() / np.sqrt(len(ps)):.4f}"
-                for a in (0.05, 0.01, 0.001)
-            )
-            return f"any false {false:.3f}; p < .05/.01/.001: {tail}"
-
+                theirs.append(kept("parcorr", *key, make=lambda x=x: level(parcorr(x))))
         rows.append(
             {
                 "work": f"no links, {label} ({panels} panels)",
                 "floor": "(open gap)" if kind == "unit" else "any false <= .08, tails as stated",
                 "goal": "<= .05",
-                "ours": tell(p["ours"]),
-                "PCMCI-ParCorr (100)": tell(p["theirs"]),
+                "ours": tell(mine),
+                "PCMCI-ParCorr (100)": tell(theirs),
             }
         )
         out(rows[-1])
+        kept.save()
     return rows
 
 
@@ -230,7 +159,7 @@ def extras(out=print, *, quick: bool = False) -> list[dict]:
     from heedful.recall.lags import PlainAttention
     from heedful.recall.lags.plain import exact_share
 
-    rows, off = [], ~np.eye(5, dtype=bool)
+    rows: list[dict] = []
     panels = 6 if quick else 40
     for T in (300, 1000):
         held, width = [], []
@@ -250,26 +179,26 @@ def extras(out=print, *, quick: bool = False) -> list[dict]:
             }
         )
         out(rows[-1])
-    for way in ("keep", "filter"):
-        p, false = [], []
-        for s in range(panels * 3):
-            values = planted("unit", seed=FRESH + 50_000 + s).values
-            p.append(LagScan(L, near_unit_root=way).fit(values).p_matrix[off][:, 1:].ravel())
-            false.append(benjamini_hochberg(p[-1], 0.05).any())
-        p = np.array(p)
-        tail = ", ".join(f"{(p < a).mean():.4f}" for a in (0.05, 0.01, 0.001))
+    for way in ("both", "keep"):
+        found = [
+            level(
+                LagScan(L, near_unit_root=way).fit(planted("unit", seed=FRESH + 50_000 + s).values).p_matrix
+            )
+            for s in range(panels * 5)
+        ]
         counts = []
         for s in range(panels):
             data = planted("auto", seed=FRESH + 50_000 + s)
             counts.append(hits(LagScan(L, near_unit_root=way).fit(data.values).p_matrix, data.truth(L)))
         rows.append(
             {
-                "work": f"near_unit_root={way!r}: no links, AR .98-.99 ({len(p)} panels)",
-                "ours": f"any false {np.mean(false):.3f}; p < .05/.01/.001: {tail}",
+                "work": f"near_unit_root={way!r}: no links, AR .98-.99 ({len(found)} panels)",
+                "ours": tell(found),
                 "note": f"price: F1 at AR .85-.95 {f1(np.sum(counts, axis=0)):.3f} ({panels} panels)",
             }
         )
         out(rows[-1])
+    rows += variance(out, panels=panels)
     told = accused = 0
     for s in range(panels):
         x = planted("linear", seed=FRESH + 50_000 + s).values.copy()
@@ -310,6 +239,45 @@ def extras(out=print, *, quick: bool = False) -> list[dict]:
     return rows
 
 
+def variance(out=print, *, panels: int) -> list[dict]:
+    """Links to a variance: found where planted, and how often where there is none."""
+    rows: list[dict] = []
+    for kind, noise, T in (
+        ("variance", "normal", 300),
+        ("variance", "t3", 300),
+        ("variance", "normal", 1000),
+    ):
+        counts = []
+        for s in range(panels):
+            data = planted(kind, noise=noise, T=T, seed=FRESH + 50_000 + s)
+            counts.append(hits(LagScan(L).fit(data.values).variance_p_matrix, data.truth(L)))
+        low, high = interval(np.array(counts))
+        rows.append(
+            {
+                "work": f"links to a variance, {noise}, T={T} ({panels} panels)",
+                "ours": f"F1 exact lag {f1(np.sum(counts, axis=0)):.3f} [{low:.3f}, {high:.3f}]",
+                "note": "no peer: PCMCI with ParCorr tests means",
+            }
+        )
+        out(rows[-1])
+    for kind, noise in (("null", "normal"), ("null", "t3"), ("null", "garch"), ("unseen", "normal")):
+        found = [
+            level(
+                LagScan(L).fit(planted(kind, noise=noise, seed=FRESH + 50_000 + s).values).variance_p_matrix
+            )
+            for s in range(panels * 7)
+        ]
+        name = {"null": "no links, AR .85-.95", "unseen": "links to the mean alone"}[kind]
+        rows.append(
+            {
+                "work": f"a variance falsely driven: {name}, {noise} ({len(found)} panels)",
+                "ours": tell(found),
+            }
+        )
+        out(rows[-1])
+    return rows
+
+
 NOTES = """- Panels of N = 20 are given to PCMCI three a cell (it takes seconds for each), others twelve or
   forty.
 - p-values are conservative in the body (.040 to .047 below .05, outside Monte-Carlo error): token p
@@ -326,38 +294,46 @@ NOTES = """- Panels of N = 20 are given to PCMCI three a cell (it takes seconds 
   1e-10, which a test checks."""
 
 
+PARTS = {
+    "links": ("Links found", links),
+    "nulls": ("Panels without links", nulls),
+    "cost": ("Cost", cost),
+    "extras": ("Beyond the floors", extras),
+}
+
+
 def run(out=print, *, quick: bool = False) -> list[dict]:
     """All rows; the peer's columns where tigramite is installed."""
-    peer = have_tigramite()
-    return [row for part in (links, nulls, cost) for row in part(out, quick=quick, peer=peer)] + extras(
-        out, quick=quick
-    )
+    return [row for name in PARTS for row in part(name, out, quick=quick)]
+
+
+def part(name: str, out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
+    """Rows of one part."""
+    if name == "extras":
+        return extras(out, quick=quick)
+    return PARTS[name][1](out, quick=quick, peer=peer and have_tigramite())
 
 
 def main() -> None:
     from . import _page
 
-    quick = "--quick" in sys.argv
-    if "--extra" in sys.argv:  # only the last section; with --write it is added to the page that is there
-        body = f"### Beyond the floors\n\n{_page.table(extras(quick=quick))}\n\n### Notes\n\n{NOTES}\n"
-        page = _page.HERE / "results" / "lags.md"
-        if "--write" in sys.argv and page.exists():
-            page.write_text(page.read_text().split("### Beyond the floors")[0].rstrip() + "\n\n" + body)
-        print(body)
-        return
-    peer = have_tigramite()
-    sections = [
-        ("Links found", links(quick=quick, peer=peer)),
-        ("Panels without links", nulls(quick=quick, peer=peer)),
-        ("Cost", cost(quick=quick, peer=peer)),
-        ("Beyond the floors", extras(quick=quick)),
-        ("Notes", NOTES),
-    ]
+    quick, shown = "--quick" in sys.argv, _page.HERE / ".cache" / "lags-page.json"
+    only = sys.argv[sys.argv.index("--only") + 1].split(",") if "--only" in sys.argv else list(PARTS)
+    rows = {}
+    for name in only:
+        rows[name] = part(name, quick=quick, peer="--no-peer" not in sys.argv)
+    if not quick:
+        shown.parent.mkdir(exist_ok=True)
+        rows = (json.loads(shown.read_text()) if shown.exists() else {}) | rows
+        shown.write_text(json.dumps(rows))
+    sections = [(title, rows.get(name) or "not run") for name, (title, _) in PARTS.items()]
     if "--write" in sys.argv:
-        print(_page.write("lags", "Causal lags", sections, ("numpy", "scipy", "tigramite")))
+        print(
+            _page.write("lags", "Causal lags", [*sections, ("Notes", NOTES)], ("numpy", "scipy", "tigramite"))
+        )
     else:
-        for title, rows in sections:
-            print(f"\n### {title}\n\n{_page.table(rows)}")
+        for title, body in sections:
+            print(f"\n### {title}\n\n{body if isinstance(body, str) else _page.table(body)}")
 
 
 if __name__ == "__main__":

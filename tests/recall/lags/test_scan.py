@@ -219,7 +219,7 @@ def test_a_shared_shock_is_told_and_independent_panels_are_not_accused():
 
 
 def test_series_near_a_unit_root_are_told_and_can_be_filtered():
-    p = {"keep": [], "filter": []}
+    p = {"keep": [], "both": []}
     for seed in range(25):
         x = planted("unit", seed=900 + seed).values
         for way, values in p.items():
@@ -227,5 +227,5 @@ def test_series_near_a_unit_root_are_told_and_can_be_filtered():
             values.append(scan.p_matrix[~np.eye(5, dtype=bool)][:, 1:].ravel())
             if Tokens(x, 5).near_unit_root.any():
                 assert any("near a unit root" in note for note in scan.notes)
-    assert (np.concatenate(p["filter"]) < 0.01).mean() < 0.02
-    assert (np.concatenate(p["filter"]) < 0.01).mean() < (np.concatenate(p["keep"]) < 0.01).mean()
+    assert (np.concatenate(p["both"]) < 0.01).mean() < 0.02
+    assert (np.concatenate(p["both"]) < 0.01).mean() < (np.concatenate(p["keep"]) < 0.01).mean()

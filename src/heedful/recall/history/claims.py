@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ...trust.verdict import Test, Verdict
@@ -11,20 +9,6 @@ from .model import History, group_folds
 from .peers import cox_last
 from .survival import auroc, brier, ipcw
 from .tokens import Histories
-
-
-@dataclass(frozen=True)
-class Gain(Verdict):
-    """A verdict whose effect is a gain in held-out score, not a mass."""
-
-    def sentence(self) -> str:
-        if self.status == "not testable":
-            return f"{self.name}: not testable, {self.reason}."
-        low, high = self.interval
-        return (
-            f"{self.name}: {self.status}; AUROC {self.effect:+.4f} [{low:+.4f}, {high:+.4f}] out of fold "
-            f"against {self.compared_with}, n = {self.n}."
-        )
 
 
 def outcome_of(H: Histories, horizon: float | None) -> tuple[np.ndarray, np.ndarray]:
@@ -80,7 +64,7 @@ def verdict(H: Histories, whole, interval, *, peer: str) -> Verdict:
     low, high = float(interval[0][0]), float(interval[1][0])
     says = f"AUROC {whole['ours'][0]:.4f} against {whole['last values'][0]:.4f} of {peer}"
     test = Test("held-out gain", low > 0, gain, (low, high), None, len(H), peer, says)
-    return Gain(
+    return Verdict(
         f"The forgetting history adds to {peer}",
         "supported" if low > 0 else "not supported",
         gain,
@@ -91,4 +75,5 @@ def verdict(H: Histories, whole, interval, *, peer: str) -> Verdict:
         (test,),
         caution="association, not cause",
         reason="" if low > 0 else "the interval holds 0",
+        measure="out-of-fold AUROC",
     )

@@ -33,8 +33,9 @@ def lags(
         str, typer.Option(help="scan, or plain: the literal attention, read and not tested.")
     ] = "scan",
     near_unit_root: Annotated[
-        str, typer.Option(help="Series near a unit root: filter (score their news), or keep.")
-    ] = "filter",
+        str,
+        typer.Option(help="Links between series near a unit root: both (values and news), or keep (values)."),
+    ] = "both",
     trust: Annotated[
         str, typer.Option(help="Tests of what the reading asserts: none, quick or full.")
     ] = "quick",
@@ -51,6 +52,7 @@ def lags(
     from ...writing import write_atomic
     from .model import LagScan
     from .peers import granger_f
+    from .tokens import panel as as_panel
 
     if trust not in ("none", "quick", "full"):
         raise InputError(f"--trust {trust}; one of none, quick, full")
@@ -66,7 +68,7 @@ def lags(
             near_unit_root=near_unit_root,
             method=method,
             seed=seed,
-        ).fit(frame, progress=partial(progress, text="targets"))
+        ).fit(as_panel(frame, first_row=2), progress=partial(progress, text="targets"))
     except InputError as error:
         if error.path is None:
             raise InputError(error.what, path=panel, where=error.where, remedy=error.remedy) from None

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from ...errors import InputError
 from .lagweights import swap_scores
 from .rows import Tokens
-from .select import benjamini_hochberg, scan_target
+from .select import benjamini_hochberg, scan_panel
 from .tables import link_tables, together, variance_table
 from .tokens import Panel, panel
 from .variance import scan_variance
@@ -33,9 +33,10 @@ class LagScan(BaseEstimator):
         Also look for products of two drivers.
     variance : bool
         Also look for links that change a target's variance; in a family of their own, the graph stays as is.
-    near_unit_root : {"filter", "keep"}
-        What series whose own-lag coefficient passes .97 are scored by as drivers: their news, forgotten at
-        rate .9, or their values, whose p-values are too small there. They are counted in ``notes``.
+    near_unit_root : {"both", "keep"}
+        Between series whose own-lag coefficients both pass .97, p-values are too small. "both": a link there
+        must show by the source's values and by its news forgotten at rate .9, the larger p counts. "keep":
+        by its values alone. Such series are counted in ``notes``.
     method : {"scan", "plain"}
         "plain" is the literal idea, one softmax trained over all tokens and read directly: it ranks
         links, and tests nothing (``p_matrix`` is then NaN and ``graph`` all False).
@@ -101,7 +102,7 @@ class LagScan(BaseEstimator):
         *,
         products: bool = True,
         variance: bool = True,
-        near_unit_root: str = "filter",
+        near_unit_root: str = "both",
         method: str = "scan",
         seed: int = 0,
     ):
@@ -126,7 +127,6 @@ class LagScan(BaseEstimator):
         self.n_features_in_ = N
         self.p_matrix = np.full((N, N, L + 1), np.nan if self.method == "plain" else 1.0)
         self.val_matrix = np.zeros((N, N, L + 1))
-        targets = range(N) if progress is None else progress(range(N))
         if self.method == "plain":
             from .plain import PlainAttention
 
@@ -134,20 +134,23 @@ class LagScan(BaseEstimator):
             self.val_matrix[:, :, 1:] = self.plain_.contribution
             self.graph = np.zeros((N, N, L + 1), dtype=bool)
             return self
-        self.tokens_ = tokens = Tokens(data.values, L, filter_roots=self.near_unit_root == "filter")
+        self.tokens_ = tokens = Tokens(data.values, L)
+        news = None
         if tokens.near_unit_root.any():
             named = ", ".join(np.asarray(self.names)[tokens.near_unit_root][:5])
+            if self.near_unit_root == "both":
+                news = Tokens(data.values, L, filter_roots=True)
             done = {
-                "filter": "scored by their news",
-                "keep": "scored by their values: p-values are too small there, near_unit_root='filter' helps",
+                "both": "links between two such must show by values and by news",
+                "keep": "taken as they are; p-values between two such are too small",
             }[self.near_unit_root]
             self.notes.append(f"{int(tokens.near_unit_root.sum())} series near a unit root ({named}): {done}")
         if tokens.seen is not None:
             self._check_rows(tokens)
         self.scans_, self.variance_scans_ = [], []
         self.variance_p_matrix = np.ones((N, N, L + 1))
-        for j in targets:
-            scan = scan_target(tokens, j, products=self.products)
+        found = scan_panel(tokens, products=self.products, news=news, progress=progress or iter)
+        for j, scan in enumerate(found):
             self.scans_.append(scan)
             if self.variance:
                 self.variance_scans_.append(scan_variance(tokens, j, scan.e))
@@ -203,8 +206,8 @@ class LagScan(BaseEstimator):
         T = len(data.values)
         if self.method not in METHODS:
             raise InputError(f"method {self.method!r}; one of {', '.join(METHODS)}")
-        if self.near_unit_root not in ("filter", "keep"):
-            raise InputError(f"near_unit_root {self.near_unit_root!r}; one of filter, keep")
+        if self.near_unit_root not in ("both", "keep"):
+            raise InputError(f"near_unit_root {self.near_unit_root!r}; one of both, keep")
         if not 0 < self.alpha < 1:
             raise InputError(f"alpha {self.alpha}; a false discovery rate lies between 0 and 1")
         if int(self.max_lag) != self.max_lag or self.max_lag < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,8 @@ from .union import either, hunter
 
 SHARE = 0.8  # of the error that single tokens may spend; the rest is for products of two
 ENTER = 0.05  # a term enters the model at this p, times the number of tokens
-STAY = 0.005  # and stays for the final tests at this: one that got in by luck explains its neighbours away
+RATE = 0.05  # false discovery rate among the terms of all targets that stay for the final tests
+MOST = 40  # terms of a target
 UPGRADE = 0.01  # a block grows to all K features at this p
 
 
@@ -57,13 +59,18 @@ class TargetScan:
 
 
 class TargetModel:
-    """The model of one target, and its contexts (kept: the final tests meet the same ones again)."""
+    """The model of one target, and its contexts (kept: the final tests meet the same ones again).
 
-    def __init__(self, tokens: Tokens, target: int, *, products: bool):
+    ``news`` are the same tokens scored by their news: where target and source are both near a unit root, a
+    token must speak by its level and by its news.
+    """
+
+    def __init__(self, tokens: Tokens, target: int, *, products: bool, news: Tokens | None = None):
         self.t, self.j, self.products = tokens, target, products and tokens.N > 1
         self.self_token = target * tokens.L  # own lag 1
         self.terms = [Term(self.self_token)]
         self.w = SHARE if self.products else 1.0
+        self.news = news if news is not None and tokens.near_unit_root[target] else None
         self._contexts: dict[tuple[Column, ...], Context] = {}
 
     def columns(self, terms: list[Term]) -> list[Column]:
@@ -104,7 +111,7 @@ class TargetModel:
         return float(self.paired(c.product_p(c.product_rows([term.token])[0, term.other])))
 
     def select(self, enter: float, most: int) -> None:
-        """Grow the model until nothing enters at ``enter``."""
+        """Grow the model until nothing enters at ``enter``, then drop what no longer stands."""
         t = self.t
         while len(self.terms) < most:
             c = self.context(self.terms)
@@ -128,24 +135,36 @@ class TargetModel:
                 break
             self.terms.append(new)
 
-    def drop(self, stay: float) -> None:
-        """Drop what does not stand at ``stay`` given the others, products first."""
         for term in sorted(self.terms[1:], key=lambda term: term.other is None):
             rest = [other for other in self.terms if other is not term]
-            if self.term_p(term, rest) >= stay:
+            if self.term_p(term, rest) >= enter:
                 self.terms = rest
+
+    def standing(self) -> list[tuple[Term, float]]:
+        """Every term but the own lag 1, with its p given the others."""
+        return [
+            (term, self.term_p(term, [o for o in self.terms if o is not term])) for term in self.terms[1:]
+        ]
+
+    def forget(self) -> None:
+        """Drop what was kept for speed."""
+        self._contexts.clear()
+        for rows in self.t._rows.values():
+            rows.forget()
 
     def without(self, token: int) -> list[Term]:
         return [term for term in self.terms if not term.holds(token)]
 
     def test(self) -> TargetScan:
         """p of every token given the model less every term that holds it."""
-        t = self.t
         c = self.context(self.terms)
-        p, value, size, through = self._all(c)
-        for token in sorted({q for term in self.terms for q in (term.token, term.other) if q is not None}):
-            mine = self._all(self.context(self.without(token)), np.array([token]))
-            p[token], value[token], size[token], through[token] = (x[0] for x in mine)
+        p, value, size, through = self._each()
+        if self.news is not None:
+            other = TargetModel(self.news, self.j, products=self.products)
+            other.terms = self.terms
+            near = self.t.near_unit_root[self.t.source]
+            p = np.where(near, np.maximum(p, other._each()[0]), p)
+            other.forget()
         found = []
         for term in self.terms:
             if term.other is not None:
@@ -154,9 +173,17 @@ class TargetModel:
                 r = float(d.product_rows([term.token])[0, term.other])
                 found.append((term.token, term.other, min(1.0, float(self.paired(d.product_p(r)))), r))
         scan = TargetScan(p, value, size, through, self.terms, found, c.e)
-        for rows in t._rows.values():
-            rows.forget()
+        self.forget()
         return scan
+
+    def _each(self):
+        """What `_all` says of every token, given the terms that do not hold it."""
+        out = self._all(self.context(self.terms))
+        for token in sorted({q for term in self.terms for q in (term.token, term.other) if q is not None}):
+            mine = self._all(self.context(self.without(token)), np.array([token]))
+            for whole, part in zip(out, mine, strict=True):
+                whole[token] = part[0]
+        return out
 
     def _all(self, c: Context, tokens: np.ndarray | None = None):
         """p of each token by its block or its best product, with what it came through."""
@@ -186,13 +213,7 @@ class TargetModel:
 
 
 def scan_target(
-    tokens: Tokens,
-    target: int,
-    *,
-    products: bool = True,
-    enter: float = ENTER,
-    stay: float = STAY,
-    most: int = 40,
+    tokens: Tokens, target: int, *, products: bool = True, enter: float = ENTER, most: int = MOST
 ) -> TargetScan:
     """Select the drivers of one target and test every token given them.
 
@@ -202,16 +223,50 @@ def scan_target(
     target : int
     products : bool
         Whether products of two different series' tokens are looked for.
-    enter, stay : float
-        p, times the number of tokens, at which a term enters, and at which it stays for the final tests.
+    enter : float
+        p, times the number of tokens, at which a term enters.
     most : int
         Terms at most.
     """
     model = TargetModel(tokens, target, products=products)
     model.select(enter / tokens.P, most)
-    model.drop(enter / tokens.P)
-    model.drop(stay / tokens.P)
     return model.test()
+
+
+def scan_panel(
+    tokens: Tokens, *, products: bool = True, news: Tokens | None = None, progress: Callable = iter
+) -> Iterator[TargetScan]:
+    """Every target's drivers, one after the other, tested given those that stand in the whole panel.
+
+    A term that entered one target's model by luck explains its neighbours away, and their p-values come out
+    too large; one that is a true but weak driver must stay, or its neighbours take its place. So terms stay
+    that pass Benjamini-Hochberg over all tokens of all targets: nearly none where nothing drives anything,
+    nearly all where much does.
+
+    Parameters
+    ----------
+    tokens, news : Tokens
+        Scored by values; and, where series are near a unit root, by their news.
+    products : bool
+    progress : callable
+        Wraps the iterable over the 2 N steps.
+    """
+    models = [TargetModel(tokens, j, products=products, news=news) for j in range(tokens.N)]
+    standing: list[tuple[Term, float]] = []
+    steps = progress([(j, last) for last in (False, True) for j in range(tokens.N)])
+    for j, last in steps:
+        model = models[j]
+        if not last:
+            model.select(ENTER / tokens.P, MOST)
+            standing += model.standing()
+            model.forget()
+            continue
+        if j == 0:
+            p = np.ones(tokens.N * tokens.P)
+            p[: len(standing)] = [x for _, x in standing]
+            out = {id(t) for (t, _), stays in zip(standing, benjamini_hochberg(p, RATE)) if not stays}
+        model.terms = [term for term in model.terms if id(term) not in out]
+        yield model.test()
 
 
 def benjamini_hochberg(p: np.ndarray, alpha: float) -> np.ndarray:

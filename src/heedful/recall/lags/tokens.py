@@ -42,7 +42,7 @@ class Panel:
     notes: tuple[str, ...] = ()
 
 
-def panel(data, names=None) -> Panel:
+def panel(data, names=None, *, first_row: int = 0) -> Panel:
     """A DataFrame or array as a `Panel`, checked; rows are times, in order, on a regular clock.
 
     Parameters
@@ -53,6 +53,8 @@ def panel(data, names=None) -> Panel:
         lag is always a lag in time and never a lag in rows.
     names : list of str, optional
         For an array; else ``x0, x1, ...``.
+    first_row : int
+        What messages call the first row: 0, or 2 for a table whose header is row 1.
 
     Raises
     ------
@@ -73,10 +75,11 @@ def panel(data, names=None) -> Panel:
         if bad:
             raise InputError(
                 f"column {bad[0]!r} holds {data[bad[0]].dtype}, not numbers",
-                where=_first_text(data[bad[0]]),
+                where=_first_text(data[bad[0]], first_row),
                 remedy="drop the column, or turn it into numbers",
             )
-        data, added = on_a_clock(data)
+        _finite(data.to_numpy(dtype=np.float64, na_value=np.nan), names, first_row)
+        data, added = on_a_clock(data, first_row=first_row)
         if added:
             notes.append(f"{added} missing times put back as empty rows; gaps are kept, never closed")
         times, values = data.index.to_numpy(), data.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -93,6 +96,7 @@ def panel(data, names=None) -> Panel:
             )
         names = [f"x{i}" for i in range(values.shape[1])] if names is None else [str(n) for n in names]
         times = np.arange(values.shape[0])
+        _finite(values, names, first_row)
     if len(names) != values.shape[1]:
         raise InputError(f"{len(names)} names for {values.shape[1]} series")
     if len(set(names)) != len(names):
@@ -100,14 +104,6 @@ def panel(data, names=None) -> Panel:
         raise InputError(f"two series are called {twice!r}", remedy="rename one")
     if values.shape[1] < 2:
         raise InputError(f"{values.shape[1]} series; a link needs at least two")
-    wild = np.argwhere(np.isinf(values))
-    if len(wild):
-        t, i = wild[0]
-        raise InputError(
-            f"an infinite value ({len(wild)} in all)",
-            where=f"row {t}, series {names[i]!r}",
-            remedy="leave it empty if it is missing",
-        )
     for i, name in enumerate(names):
         seen = values[~np.isnan(values[:, i]), i]
         if seen.size == 0:
@@ -122,7 +118,7 @@ def panel(data, names=None) -> Panel:
     return Panel(values, list(names), times, tuple(notes))
 
 
-def on_a_clock(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+def on_a_clock(frame: pd.DataFrame, *, first_row: int = 0) -> tuple[pd.DataFrame, int]:
     """The frame on its regular clock, and how many empty rows that needed.
 
     Dates that are regular apart from gaps are put back on their frequency; dates with no common frequency
@@ -133,27 +129,34 @@ def on_a_clock(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
         at = int(np.flatnonzero(index.duplicated())[0])
         raise InputError(
             f"time {index[at]} appears twice ({int(index.duplicated().sum())} repeats)",
-            where=f"row {at}",
+            where=f"row {at + first_row}",
             remedy="average or drop the repeats first",
         )
     if not index.is_monotonic_increasing:
         at = int(np.flatnonzero(np.asarray(index[1:] < index[:-1]))[0]) + 1
-        raise InputError(f"times fall back at {index[at]}", where=f"row {at}", remedy="sort the rows by time")
+        raise InputError(
+            f"times fall back at {index[at]}", where=f"row {at + first_row}", remedy="sort the rows by time"
+        )
     if isinstance(index, pd.RangeIndex) or len(index) < 4:
         return frame, 0
     if isinstance(index, pd.DatetimeIndex):
+        best = None
         for rule in ("YS", "YE", "QS", "QE", "MS", "ME", "W", "B", "D", "h", "min", "s"):
-            if rule == "W":
-                rule = f"W-{index[0].day_name()[:3].upper()}"
-            elif rule == "QS":
-                rule = f"QS-{index[0].month_name()[:3].upper()}"
-            clock = pd.date_range(index[0], index[-1], freq=rule)
-            if 0 < len(clock) <= 4 * len(index) and clock[0] == index[0] and index.isin(clock).all():
-                return (
-                    (frame, 0)
-                    if len(clock) == len(index)
-                    else (frame.reindex(clock), len(clock) - len(index))
-                )
+            clock = pd.date_range(index[0], index[-1], freq=_anchored(rule, index[0]))
+            if not 0 < len(clock) <= 4 * len(index) or clock[0] != index[0]:
+                continue
+            on = index.isin(clock)
+            if on.all():
+                whole = len(clock) == len(index)
+                return (frame, 0) if whole else (frame.reindex(clock), len(clock) - len(index))
+            if on.mean() >= 0.8 and (best is None or on.mean() > best[0]):
+                best = on.mean(), int(np.argmin(on)), int((~on).sum())
+        if best is not None:
+            raise InputError(
+                f"time {index[best[1]]} is off the clock that the other times keep ({best[2]} such rows)",
+                where=f"row {best[1] + first_row}",
+                remedy="correct it (a time zone?), or resample to regular times first",
+            )
         step = pd.Series(index).diff().min()
         ratio = np.asarray((index - index[0]) / step)
     elif pd.api.types.is_numeric_dtype(index):
@@ -167,7 +170,7 @@ def on_a_clock(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
         raise InputError(
             f"times are not on a regular clock: {index[off[0]]} is {ratio[off[0]]:.3f} steps of {step} "
             "after the first",
-            where=f"row {off[0]}",
+            where=f"row {off[0] + first_row}",
             remedy="resample to regular times first",
         )
     if whole[-1] + 1 > 4 * len(index):
@@ -181,6 +184,13 @@ def on_a_clock(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     full = pd.DataFrame(np.nan, index=clock, columns=frame.columns)
     full.iloc[whole] = frame.to_numpy(dtype=np.float64, na_value=np.nan)
     return full, int(whole[-1] + 1 - len(index))
+
+
+def _anchored(rule: str, first: pd.Timestamp) -> str:
+    """The pandas frequency that starts with the weekday or quarter of the first time."""
+    if rule == "W":
+        return f"W-{first.day_name()[:3].upper()}"
+    return f"QS-{first.month_name()[:3].upper()}" if rule == "QS" else rule
 
 
 def standardised(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -225,9 +235,20 @@ def hermite(v: np.ndarray, count: int = K) -> np.ndarray:
     return np.stack(out[1:], axis=-1)
 
 
-def _first_text(column: pd.Series) -> str:
+def _finite(values: np.ndarray, names: list[str], first_row: int) -> None:
+    wild = np.argwhere(np.isinf(values))
+    if len(wild):
+        t, i = wild[0]
+        raise InputError(
+            f"an infinite value ({len(wild)} in all)",
+            where=f"row {t + first_row}, series {names[i]!r}",
+            remedy="leave it empty if it is missing",
+        )
+
+
+def _first_text(column: pd.Series, first_row: int) -> str:
     odd = pd.to_numeric(column, errors="coerce").isna() & column.notna()
     if odd.any():
         at = int(np.flatnonzero(odd.to_numpy())[0])
-        return f"row {at}: {str(column.iloc[at])[:40]!r}"
+        return f"row {at + first_row}: {str(column.iloc[at])[:40]!r}"
     return f"column {column.name!r}"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ...reading import Reading
 
 SPIKE = 2  # a run of at most two periods is a spike, if its peak exceeds so many standard deviations
+SPIKE_OVER = 2.0  # standard deviations by which a spike within a run stands over the rest of it
 SLOW_MONTHS = 4  # a run that lasts at least so long is a slow movement
 
 
@@ -185,15 +186,16 @@ def _groups(indicators, surprise, weight, terms, points, months) -> pd.DataFrame
         there = np.flatnonzero(~np.isnan(surprise[i]))
         low, high = there[0], there[-1] + 1
         a, b = best_run(np.sign(net) * z[low:high])
-        a, b = a + low, b + low
-        used[i, a:b] = True
-        kind = _kind(z[a:b], b - a, months)
-        rows.append({
-            "indicator": indicator.key, "words": _words(indicator, kind, np.sign(net)), "kind": kind,
-            "when": _when(kind, a, b, int(np.argmax(np.abs(z[a:b]))) + a, low, months), "from_lag": a,
-            "to_lag": b - 1, "surprise": z[a:b][np.argmax(np.abs(z[a:b]))], "weight": weight[i, a:b].sum(),
-            "log_odds": terms[i, a:b].sum(), "points": points[i, a:b].sum(),
-        })
+        for lags in _parted(np.arange(a, b) + low, np.sign(net) * z, points[i]):
+            used[i, lags] = True
+            kind = _kind(z[lags], len(lags), months)
+            peak = int(lags[np.argmax(np.abs(z[lags]))])
+            rows.append({
+                "indicator": indicator.key, "words": _words(indicator, kind, np.sign(net)), "kind": kind,
+                "when": _when(kind, lags[0], lags[-1] + 1, peak, low, months), "from_lag": int(lags[0]),
+                "to_lag": int(lags[-1]), "surprise": z[peak], "weight": weight[i, lags].sum(),
+                "log_odds": terms[i, lags].sum(), "points": points[i, lags].sum(),
+            })
     columns = ["indicator", "words", "kind", "when", "from_lag", "to_lag", "surprise", "weight", "log_odds",
                "points"]
     frame = pd.DataFrame(rows, columns=columns)
@@ -205,6 +207,21 @@ def _groups(indicators, surprise, weight, terms, points, months) -> pd.DataFrame
             "to_lag": points.shape[1] - 1, "surprise": np.nan, "weight": weight[~used].sum(),
             "log_odds": terms[~used].sum(), "points": points[~used].sum()}
     return pd.concat([frame, pd.DataFrame([rest])], ignore_index=True)
+
+
+def _parted(lags: np.ndarray, z: np.ndarray, points: np.ndarray) -> list[np.ndarray]:
+    """A run's lags, or its spike and what is left of it, where the spike did more than all the rest.
+
+    A jump in the middle of a slow rise makes the whole run stand out; what moved the probability is the jump
+    if it stands `SPIKE_OVER` standard deviations over the others and its term is the larger part.
+    """
+    peak = int(lags[np.argmax(z[lags])])
+    rest = lags[lags != peak]
+    if len(lags) <= SPIKE or z[peak] - z[rest].mean() < SPIKE_OVER:
+        return [lags]
+    if abs(points[peak]) <= abs(points[rest].sum()):
+        return [lags]
+    return [np.array([peak]), rest]
 
 
 def _kind(z: np.ndarray, length: int, months: int) -> str:
