@@ -13,11 +13,11 @@ import time
 import numpy as np
 from scipy.stats import binomtest
 
-from bench._data import CACHE
+from bench._data import CACHE, locate
 from bench._page import table, write
 from bench.trust_studies import CELLS, HEADS, KINDS, study
 from heedful import Claim, Weights, examine, priors, reads
-from heedful.trust import mass_interval
+from heedful.trust import Null, mass_interval
 from heedful.trust.draws import Masses
 from heedful.trust.mass import FEWEST, paired
 from heedful.trust.tail import tail_p
@@ -38,9 +38,16 @@ def share(hits: int, n: int) -> str:
     return f"{hits / n:.3f} [{low:.3f}, {high:.3f}]"
 
 
+def verdict(kind: str, strength: float, seed: int):
+    """The deciding tests' verdict on a seeded study; a null that fails decides alone, and saves the rest."""
+    claim = study(kind, strength, seed)
+    first = examine(claim, draws=draws(kind), seed=seed, tests=())
+    return examine(claim, draws=draws(kind), seed=seed, tests=TESTS) if first.status == "supported" else first
+
+
 def verdicts(kind: str, strength: float, seeds) -> list:
-    """Verdicts of the deciding tests on seeded studies."""
-    return [examine(study(kind, strength, s), draws=draws(kind), seed=s, tests=TESTS) for s in seeds]
+    """Verdicts on seeded studies."""
+    return [verdict(kind, strength, s) for s in seeds]
 
 
 def calibration(kind: str, studies: int) -> list[dict]:
@@ -84,7 +91,8 @@ def tail() -> list[dict]:
                 for one in above[number:]:
                     found = tail_p(above[:number], float(one))
                     fitted += found is not None
-                    p.append((1 + (above[:number] >= one).sum()) / (1 + number) if found is None else found[0])
+                    counted = (1 + (above[:number] >= one).sum()) / (1 + number)
+                    p.append(counted if found is None else found[0])
             p = np.array(p)
             rows.append({
                 "null": kind, "draws": number, "null statistics": len(p),
@@ -133,10 +141,49 @@ def few() -> list[dict]:
 
 
 def anchor() -> list[dict]:
-    """Nearest-8 attention in jets: same-subjet mass, and what the mask alone gives."""
-    from bench.jets import SAMPLES  # the seeded jets of that page
+    """Nearest-8 attention between the particles of top jets: same-subjet mass, and what the mask gives."""
+    path = locate("jets_dev")
+    if path is None:
+        return []
+    from heedful.files.jets import read_jets
+    from heedful.interact.jets.substructure import coordinates, subjets
 
-    raise NotImplementedError(SAMPLES)
+    jets = read_jets(path)
+    jets = jets.take(np.flatnonzero((jets.label == 1) & (jets.counts >= 30))[:12]).hardest(48)
+    pt, eta, phi = coordinates(jets.momenta())
+    owner = jets.owner
+    same_jet = owner[:, None] == owner
+    gap = (eta[:, None] - eta) ** 2 + ((phi[:, None] - phi + np.pi) % (2 * np.pi) - np.pi) ** 2
+    near = np.argsort(np.where(same_jet, gap, np.inf), axis=1)[:, :8]
+    mask = np.zeros_like(same_jet)
+    np.put_along_axis(mask, near, True, 1)
+    subjet = subjets(jets, 3, 48)[1]
+    same = same_jet & (subjet[:, None] == subjet) & ~np.eye(len(subjet), dtype=bool)
+    rng, rows = np.random.default_rng(0), []
+    middle = np.array(
+        [np.average(np.stack([eta, phi], 1)[owner == i], 0, pt[owner == i]) for i in range(len(jets))]
+    )
+    offset = np.stack([eta, phi], 1) - middle[owner]
+    features = np.concatenate([np.log(pt)[:, None], offset / 0.3], 1)
+    for words, x in (
+        ("content without meaning (Gaussian)", rng.normal(size=(len(owner), 3))),
+        ("content log pt", features[:, :1] - features[:, :1].mean()),
+        ("content log pt, eta, phi", features - features.mean(0)),
+    ):
+        for told, prior in (("nearest 8", mask), ("own jet", same_jet)):
+            claim = Claim(
+                Weights(x, x, priors.Mask(prior & ~np.eye(len(owner), dtype=bool))), range(len(owner)), same,
+                null=Null("within", groups=owner),
+            )  # fmt: skip
+            found = examine(claim, draws=199)
+            seen = found.tests[1].detail
+            rows.append({
+                "weights": f"{words}, {told}", "same-subjet mass": f"{seen['mass'].mean():.3f}",
+                "the mask alone": f"{seen['mask'].mean():.3f}", "null p": f"{found.p:.3f}",
+                "mask null": {True: "passed", False: "failed", None: "not made"}[found.tests[1].passed],
+                "verdict": found.status,
+            })  # fmt: skip
+    return rows
 
 
 def identify() -> list[dict]:
@@ -209,9 +256,9 @@ HEADINGS = {
 }
 SETTING = (
     f"{CELLS} cells ({CELLS} in each of {HEADS} heads for `heads`); 199 null draws, all 400 shifts for "
-    "`circular`. Deciding tests: null, mask null, knock-out. In the no-signal studies the claim is the cell of "
-    "largest mass (and head), chosen by looking; the maximum statistic pays for the choice. The studies are in "
-    "`bench/trust_studies.py`."
+    "`circular`. Deciding tests: null, mask null, knock-out. In the no-signal studies the claim is the cell "
+    "of largest mass (and head), chosen by looking; the maximum statistic pays for the choice. The studies "
+    "are in `bench/trust_studies.py`."
 )
 
 
@@ -232,9 +279,8 @@ def main() -> None:
     for heading, rows in parts:
         print(f"\n### {heading}\n\n{table(rows)}", flush=True)
     if "--write" in args:
-        write(
-            "trust", "Trust: calibration and power", [("Setting", SETTING), *parts], ("torch", "numpy", "scipy")
-        )
+        used = ("torch", "numpy", "scipy")
+        write("trust", "Trust: calibration and power", [("Setting", SETTING), *parts], used)
 
 
 if __name__ == "__main__":

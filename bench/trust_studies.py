@@ -27,7 +27,7 @@ def study(kind: str, strength: float, seed: int) -> Claim:
         One of KINDS. "label": 100 groups of 6 keys; "heads": the same in 4 heads, the head chosen too;
         "within": the same in 10 subjects with levels of their own; "block": 6 x 9 patches of a 60 x 90 image
         smoothed over 2, blocks of 4; "circular": 4 lags of 25 autocorrelated series (.6); "rewire": 10 x 10
-        pairs of camps in a graph of 60 listeners and 120 sources.
+        pairs of camps in a graph of 40 listeners and 100 sources.
     strength : float
         0: nothing is there, and the claim is the largest of all cells, chosen by looking. Else cell 17.
     seed : int
@@ -112,7 +112,7 @@ def _series(rng, kind, strength):
 
 def _graph(rng, kind, strength):
     """Cells are pairs (camp of listeners, camp of sources): more edges and nearer content may be planted."""
-    nq, nk = 60, 120
+    nq, nk = 40, 100
     q, k, v = rng.normal(size=(nq, D)) + 1.0, rng.normal(size=(nk, D)), rng.normal(size=(nk, 2))
     of_q, of_k = np.arange(nq) % 10, np.arange(nk) % 10
     cells = of_q[:, None] * 10 + of_k

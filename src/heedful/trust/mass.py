@@ -12,6 +12,7 @@ from .verdict import Test
 DRAWS = 999
 LEVEL = 0.05
 FEWEST = 6  # queries below which their spread says nothing: 2 ** -6 < .025 < 2 ** -5
+MANY = 20  # cells from which a map's own variation can be told
 SMALL = 30  # queries below which the t interval replaces the bootstrap, which is then too narrow
 
 
@@ -72,6 +73,15 @@ def paired(difference: np.ndarray, claim: Claim, seed: int) -> tuple[float, tupl
     return mean, (float(low), float(high))
 
 
+def _excess(masses: np.ndarray, centre: np.ndarray, scaled: bool) -> np.ndarray:
+    """Masses above their centre, where asked for in units of each draw's own mean deviation over cells."""
+    excess = masses - centre
+    if not scaled:
+        return excess
+    size = np.abs(excess).mean(1, keepdims=True)
+    return np.divide(excess, size, out=np.zeros_like(excess), where=size > 0)
+
+
 def null(
     claim: Claim,
     *,
@@ -87,8 +97,11 @@ def null(
     that of the claimed one (maximum statistic, Westfall & Young 1993). A cell's excess is its mass above
     its own mean over all draws, the observed one among them, so that the test is exact under
     exchangeability; dividing by each cell's spread would cost most of the power, since softmax masses are
-    heavy-tailed and few draws tell their spread (docs/trust.md). Where draws *equal* to the observed one
-    alone keep p above .05, the null is too coarse for the claim, and that is said.
+    heavy-tailed and few draws tell their spread (docs/trust.md). Exchanged blocks tear neighbours apart
+    that are alike, so their maps vary less than the observed one; with over 20 cells every map's excesses
+    are divided by its own mean deviation, which undoes that (a studentised permutation, Janssen 1997). Where
+    draws *equal* to the observed one alone keep p above .05, the null is too coarse for the claim, and that
+    is said.
 
     Parameters
     ----------
@@ -109,15 +122,16 @@ def null(
     everything = np.concatenate([observed[None], drawn])
     centre, spread = everything.mean(0), everything.std(0)
     moves = spread > 1e-9 * np.abs(centre)  # the rest is rounding: a tie
-    excess = np.where(moves, everything - centre, 0.0)
-    largest, near = excess[1:].max(1), 1e-9 * spread[0]
+    scaled = claim.null.kind == "block" and len(observed) > MANY
+    excess = _excess(everything, np.where(moves, centre, everything), scaled)
+    largest, near = excess[1:].max(1), 1e-9 * excess[:, 0].std()
     reached = int((largest >= excess[0, 0] - near).sum())
     beyond = int((largest > excess[0, 0] + near).sum())
     p = (1 + reached) / (1 + total)
     source = f"all {total + 1} shifts counted" if masses.all_of_them(draws) else f"{total} draws counted"
     if tail == "fit" and moves[0]:
-        above = drawn - drawn.mean(0)
-        p, source = tail_p(above.max(1), float(observed[0] - drawn[:, 0].mean())) or (p, source)
+        above = _excess(everything, drawn.mean(0), scaled)
+        p, source = tail_p(above[1:].max(1), float(above[0, 0])) or (p, source)
     blocks = ""
     if p > LEVEL >= (1 + beyond) / (1 + total):
         blocks = (

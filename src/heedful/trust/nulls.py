@@ -152,6 +152,8 @@ class Null:
         rank, group = np.arange(n) - start, at[place]
         back = rank - shift[:, group]
         back += np.where(back < 0, size[group], 0) + start
+        if (place == np.arange(n)).all():  # series after series
+            return back
         out = np.empty((len(shift), n), dtype=np.intp)
         out[:, place] = place[back]
         return out

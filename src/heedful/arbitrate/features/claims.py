@@ -6,28 +6,13 @@ outcomes of the patients has not, and it repeats the whole fit.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pandas as pd
 
 from ...trust import Verdict
 from .model import FeatureArbiter
 
 
-@dataclass(frozen=True)
-class SourceVerdict(Verdict):
-    """A verdict whose effect is a held-out AUROC above chance."""
-
-    def sentence(self) -> str:
-        """In one sentence."""
-        figure = "" if self.effect != self.effect else f"held-out AUROC {0.5 + self.effect:.2f} "
-        if self.status == "not testable":
-            return f"{self.name}: not testable, {self.reason}."
-        against = f"against {self.compared_with}, p = {self.p:.3f}, n = {self.n}."
-        return f"{self.name}: {self.status}; {figure}{against}"
-
-
-def claims(arbiter: FeatureArbiter, n: int) -> list[SourceVerdict]:
+def claims(arbiter: FeatureArbiter, n: int) -> list[Verdict]:
     """One verdict for the table, one for each source that could matter, one for the context.
 
     Parameters
@@ -41,9 +26,7 @@ def claims(arbiter: FeatureArbiter, n: int) -> list[SourceVerdict]:
     if s is None:
         reason = "permutations=0"
         return [
-            SourceVerdict(
-                "the features know the outcome", "not testable", 0.0, None, None, n, "", reason=reason
-            )
+            Verdict("the features know the outcome", "not testable", 0.0, None, None, n, "", reason=reason)
         ]
     against = f"{arbiter.permutations} shuffles of the outcome"
     made = [_verdict("the features know the outcome", s.any, max(s.auroc.values()), s.p_table, n, against)]
@@ -58,9 +41,12 @@ def claims(arbiter: FeatureArbiter, n: int) -> list[SourceVerdict]:
     return made
 
 
-def _verdict(name: str, good: bool, auroc: float, p: float, n: int, against: str) -> SourceVerdict:
+def _verdict(name: str, good: bool, auroc: float, p: float, n: int, against: str) -> Verdict:
     status = "supported" if good else "not supported"
-    return SourceVerdict(name, status, auroc - 0.5, None, float(p), n, against)
+    return Verdict(
+        name, status, auroc - 0.5, None, float(p), n, against, measure="held-out AUROC", origin=0.5,
+        items="patients",
+    )  # fmt: skip
 
 
 def sentence(arbiter: FeatureArbiter) -> str:

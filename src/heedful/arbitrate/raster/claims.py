@@ -8,8 +8,6 @@ the mask over the scene, so that smoothness on both sides is kept.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ...errors import InputError
@@ -21,24 +19,9 @@ from .tokens import Scene
 QUICK = ("cloud", "wrong date", "interference")
 
 
-@dataclass(frozen=True)
-class PlantedVerdict(Verdict):
-    """A verdict whose effect is an AUROC above chance."""
-
-    def sentence(self) -> str:
-        """In one sentence."""
-        if self.status == "not testable":
-            return f"{self.name}: not testable, {self.reason}."
-        return (
-            f"{self.name}: {self.status}; AUROC of the weight {0.5 + self.effect:.2f} against "
-            f"{self.compared_with}, "
-            f"p = {self.p:.3f}, n = {self.n} pixels."
-        )
-
-
 def claims(
     arbiter: SourceArbiter, scene: Scene, *, level: str = "quick", seed: int = 0, side: int = 192
-) -> list[PlantedVerdict]:
+) -> list[Verdict]:
     """Plant damage in the middle of a scene and see whether the weights leave it.
 
     Parameters
@@ -74,7 +57,7 @@ def claims(
         found, null = moved_mask(masks[s], -answer.admitted(s), seed=seed)
         p = float((1 + (null >= found).sum()) / (1 + len(null)))
         made.append(
-            PlantedVerdict(
+            Verdict(
                 said,
                 "supported" if found > 0.7 and p <= 0.05 else "not supported",
                 found - 0.5,
@@ -82,6 +65,9 @@ def claims(
                 p,
                 int(masks[s].size),
                 f"{np.median(null):.2f} for the same mask elsewhere",
+                measure="AUROC of the weight",
+                origin=0.5,
+                items="pixels",
             )
         )
     return made
