@@ -1,6 +1,7 @@
 """Contacts from alignments and functional residues from a site: ours beside mean field, MI-APC, plmDCA.
 
-    python -m bench.residues [--write] [--quick]       # quick: without the two trained variants
+    python -m bench.residues [choose|contacts|trained FAMILY|site]     # one part, kept under bench/.cache
+    python -m bench.residues --write                                   # all that is kept or can be made
 
 pydca needs old pins, so it runs in an environment of its own, named by HEEDFUL_PYDCA (its python):
     python -m venv peers && peers/bin/pip install numba biopython scipy
@@ -11,6 +12,7 @@ Its map is kept under bench/.cache, by the digest of the sequences: it takes min
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -24,11 +26,15 @@ from heedful.files.alignment import LETTERS, read_alignment
 from heedful.files.structure import read_structure
 from heedful.interact.residues import SiteContacts, precisions, prepare
 from heedful.interact.residues import couplings as cp
-from heedful.interact.residues.model import precision_interval
+from heedful.interact.residues.neighbours import borrowed, learn_neighbours, unit_spread
+from heedful.interact.residues.precision import precision_draws
 
 from . import _page
 from ._data import CACHE, locate
 
+KEPT = CACHE / "residues"
+DEPTHS = (200, 400, 800, 1600)  # sequences of the subsamples on which settings are chosen
+OURS, FIELD, PEER_NAME = "ours", "mean field, pc .7", "plmDCA (pydca, live)"
 # P@L. Mean field at pseudocount .5 and .7; MI-APC; and what AttentionDCA's authors publish for their own runs
 ANCHORS = {
     ("S1A", 6): "mean field .552 / .561",
@@ -42,6 +48,8 @@ ANCHORS = {
 # in this same alignment: not independent of a coupling map
 SPECIFICITY = "17 161 172 176 177 180 183 187 188 189 191 192 213 215 216 220 221 226 227 228"
 CATALYSIS = "19 33 42 43 55 56 57 58 102 141 142 184 194 195 196 197 198 199 213 214 216 225"
+TRIED = """
+"""
 PEER = """
 import sys, numpy as np
 from pydca.plmdca import plmdca
@@ -66,16 +74,23 @@ def families():
             every = prepare(read_alignment(a), read_structure(s), row_gaps=1.0).codes  # what pydca is given
             yield name, family.codes, (family.distances < 8.0).astype(float), (6, 24), every
     for name in ("PF00131", "PF02953"):
-        a, d = locate(f"residues_{name.lower()}"), locate(f"residues_{name.lower()}_distances")
-        if a and d:
-            alignment = read_alignment(a)
-            table = np.loadtxt(d)
-            contacts = np.full((alignment.shape[1],) * 2, np.nan)
-            for row in table[table[:, -1] > 0]:
-                i, j = int(row[0]) - 1, int(row[1]) - 1
-                contacts[i, j] = contacts[j, i] = row[-1] < 8.0
-            codes = alignment.thinned(1.0)[0].codes
-            yield name, codes, contacts, (6,), codes
+        got = pfam(name)
+        if got:
+            codes, distances = got
+            yield name, codes, np.where(np.isfinite(distances), distances < 8.0, np.nan), (6,), codes
+
+
+def pfam(name: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Letters of a family of AttentionDCA's authors, and their distances (L, L), NaN where unknown."""
+    a, d = locate(f"residues_{name.lower()}"), locate(f"residues_{name.lower()}_distances")
+    if not (a and d):
+        return None
+    alignment, table = read_alignment(a), np.loadtxt(d)
+    distances = np.full((alignment.shape[1],) * 2, np.nan)
+    table = table[table[:, -1] > 0]
+    i, j = table[:, 0].astype(int) - 1, table[:, 1].astype(int) - 1
+    distances[i, j] = distances[j, i] = table[:, -1]
+    return alignment.thinned(1.0)[0].codes, distances
 
 
 def plmdca(codes: np.ndarray) -> np.ndarray | None:
@@ -97,40 +112,73 @@ def plmdca(codes: np.ndarray) -> np.ndarray | None:
         return np.load(kept) if done.returncode == 0 else None
 
 
-def against(ours: np.ndarray, theirs: np.ndarray, contacts: np.ndarray, separation: int) -> str:
-    """'+.012 [-.003, +.026]': the difference in P@L and its interval."""
-    gap = precisions(ours, contacts, separation)["P@L"] - precisions(theirs, contacts, separation)["P@L"]
-    low, high = precision_interval(ours, theirs, contacts, separation=separation)
+def against(ours, theirs, contacts, separation: int, measure: str = "P@L") -> tuple[str, np.ndarray]:
+    """'+.012 [-.003, +.026]': the difference and its interval; and the draws it rests on."""
+    draws = precision_draws(
+        ours, theirs, contacts, separation=separation, part={"P@L": 1, "AP": None}[measure], draws=1000
+    )
+    gap = precisions(ours, contacts, separation)[measure] - precisions(theirs, contacts, separation)[measure]
+    return said(gap, draws), draws + (gap - draws.mean())
+
+
+def said(gap: float, draws: np.ndarray) -> str:
+    low, high = np.quantile(draws, [0.025, 0.975])
     return f"{gap:+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
-def contact_rows() -> list[dict]:
-    """One row per family, separation and method."""
-    rows = []
-    for name, codes, contacts, separations, every in families():
-        f = cp.frequencies(codes, cp.sequence_weights(codes))
+def kept(name: str, make) -> np.ndarray:
+    """The map of this name from the cache, or made and kept."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    path = KEPT / f"{name}.npy"
+    if not path.exists():
         start = time.process_time()
-        maps = {"ours": (model := SiteContacts().fit(codes)).scores_}
-        spent = time.process_time() - start
-        maps["ours, couplings alone"] = model.coupling_
-        if "--quick" not in sys.argv:
-            maps["ours, refined"] = SiteContacts(method="refined").fit(codes).scores_
-            maps["ours, plain"] = SiteContacts(method="plain").fit(codes).scores_
-        maps["mean field, pc .5"] = cp.corrected(cp.mean_field(f, 0.5))
-        start = time.process_time()
-        maps["mean field, pc .7"] = cp.corrected(cp.mean_field(f, 0.7))
-        other = time.process_time() - start
-        maps["MI-APC"] = model.mutual_
-        if (peer := plmdca(every)) is not None:
-            maps["plmDCA (pydca, live)"] = peer
-        else:
-            print("skipped plmDCA: HEEDFUL_PYDCA names no python with pydca")
-        share = model.parameters_ / model.potts_parameters_
-        print(
-            f"{name}: {codes.shape}, effective {model.effective_:.0f}, {share:.1%} of Potts, "
-            f"CPU {spent:.1f} s all told, mean-field inverse {other:.1f} s",
-            flush=True,
+        np.save(path, make())
+        print(f"{name}: {time.process_time() - start:.0f} CPU s", flush=True)
+    return np.load(path)
+
+
+def all_maps(name: str, codes: np.ndarray, every: np.ndarray, trained: bool) -> tuple[dict, float, str]:
+    """Every method's map of a family; our share of a Potts model's numbers; and a line about the family."""
+    f = cp.frequencies(codes, cp.sequence_weights(codes))
+    start = time.process_time()
+    model = SiteContacts().fit(codes)
+    spent = time.process_time() - start
+    field = cp.corrected(cp.mean_field(f, 0.7))
+    maps = {
+        OURS: model.scores_,
+        "ours, without neighbours": model._mixed(model.coupling_, model.mutual_),
+        "ours, couplings alone": model.coupling_,
+    }
+    if trained or (KEPT / f"refined-{name}.npy").exists():
+        maps["ours, refined"] = kept(
+            f"refined-{name}", lambda: SiteContacts(method="refined").fit(codes).scores_
         )
+    if trained or (KEPT / f"plain-{name}.npy").exists():
+        maps["ours, plain"] = kept(f"plain-{name}", lambda: SiteContacts(method="plain").fit(codes).scores_)
+    maps |= {"mean field, pc .5": cp.corrected(cp.mean_field(f, 0.5)), FIELD: field, "MI-APC": model.mutual_}
+    reach = model.neighbours
+    if (peer := plmdca(every)) is not None:
+        maps[PEER_NAME] = peer
+        # the control: what the same borrowing does for them
+        maps["plmDCA with our neighbours"] = borrowed(unit_spread(peer), model.borrowing_, reach)
+    else:
+        print("skipped plmDCA: HEEDFUL_PYDCA names no python with pydca")
+    maps["mean field with our neighbours"] = borrowed(unit_spread(field), model.borrowing_, reach)
+    share = model.parameters_ / model.potts_parameters_
+    line = f"{name}: {codes.shape}, effective {model.effective_:.0f}, {share:.1%} of Potts, CPU {spent:.1f} s"
+    return maps, share, line
+
+
+def contact_rows(trained: str = "") -> tuple[list[dict], list[dict]]:
+    """One row per family, separation and method; and the differences with the families together.
+
+    ``trained`` names the family whose trained variants are made where they are not kept ("all" for each).
+    """
+    rows, pooled = [], {}
+    for name, codes, contacts, separations, every in families():
+        maps, share, line = all_maps(name, codes, every, trained in (name, "all"))
+        print(line, flush=True)
+        bar = "MI-APC" if name.startswith("PF") else FIELD
         for separation in separations:
             for method, scores in maps.items():
                 got = precisions(scores, contacts, separation)
@@ -141,13 +189,84 @@ def contact_rows() -> list[dict]:
                 }
                 if method.startswith("ours"):
                     row["parameters"] = f"{share:.1%}" if "plain" not in method else ""
-                    bar = "MI-APC" if name.startswith("PF") else "mean field, pc .7"
-                    row["P@L minus bar"] = against(scores, maps[bar], contacts, separation)
-                    if peer is not None:
-                        row["P@L minus plmDCA"] = against(scores, peer, contacts, separation)
-                row["anchor"] = ANCHORS.get((name, separation), "") if method == "ours" else ""
+                    for other, label in ((bar, "the bar"), (PEER_NAME, "plmDCA")):
+                        for measure in ("P@L", "AP"):
+                            if other not in maps:
+                                continue
+                            text, draws = against(scores, maps[other], contacts, separation, measure)
+                            row[f"{measure} minus {label}"] = text
+                            pooled.setdefault((method, label, measure, separation), []).append(draws)
+                row["anchor"] = ANCHORS.get((name, separation), "") if method == OURS else ""
                 rows.append(row)
-    return rows
+    together = []
+    for (method, label, measure, separation), draws in pooled.items():
+        if method in (OURS, "ours, refined") and len(draws) > 1:
+            mean = np.mean(draws, 0)
+            together.append(
+                {
+                    "method": method,
+                    "against": "mean field at .7 (S1A, DHFR), MI-APC (PF)" if label == "the bar" else label,
+                    "measure": f"{measure}, |i-j| >= {separation}",
+                    "families": len(draws),
+                    "mean difference": said(mean.mean(), mean),
+                }
+            )
+    return rows, together
+
+
+def choose_rows() -> list[dict]:
+    """Settings tried on subsamples of two other families, PF00014 and PF00595; mean P@L and AP, |i-j| >= 6.
+
+    Their distances are minima over many structures, so that nearly half of all pairs are below 8 A; the
+    closest 2.2 L pairs at least 6 apart are taken as contacts, as many as a single fold has.
+    """
+    found: dict[tuple, list] = {}
+    for name in ("PF00014", "PF00595"):
+        if (got := pfam(name)) is None:
+            return []
+        codes, distances = got
+        length = len(distances)
+        far = distances[np.triu_indices(length, 6)]
+        cut = np.sort(far[np.isfinite(far)])[int(2.2 * length)]
+        contacts = np.where(np.isfinite(distances), distances < cut, np.nan)
+        for depth in DEPTHS:
+            for seed in range(2):
+                rows = np.random.default_rng(seed).choice(len(codes), depth, replace=False)
+                for (pc, mutual, reach), scores in settings_tried(codes[rows]):
+                    got = precisions(scores, contacts, 6)
+                    found.setdefault((pc, mutual, reach), []).append((got["P@L"], got["AP"]))
+    return [
+        {
+            "pseudocount": pc,
+            "weight of mutual information": mutual,
+            "reach of the neighbours": reach,
+            "P@L": f"{np.mean(values, 0)[0]:.3f}",
+            "AP": f"{np.mean(values, 0)[1]:.3f}",
+            "note": "the default" if (pc, mutual, reach) == (0.7, 0.3, 4) else "",
+        }
+        for (pc, mutual, reach), values in found.items()
+    ]
+
+
+def settings_tried(codes: np.ndarray):
+    """((pseudocount, weight of mutual information, reach), map) of one alignment."""
+    f = cp.frequencies(codes, cp.sequence_weights(codes))
+    heads = {pc: cp.corrected(cp.site_alphabet(f, 8, pc)[0]) for pc in (0.5, 0.6, 0.7, 0.8)}
+    information = cp.mutual_head(f)
+
+    def mixed(coupling, mutual, weight):
+        return unit_spread(coupling) + weight * unit_spread(mutual)
+
+    for pc, coupling in heads.items():
+        for weight in (0.0, 0.3, 0.6, 1.0):
+            if pc == 0.7 or weight == 0.3:
+                yield (pc, weight, 0), mixed(coupling, information, weight)
+    for reach in (2, 3, 4, 5):
+        for weight in (0.0, 0.3, 1.0) if reach == 4 else (0.3,):
+            model = SiteContacts(mutual=weight, neighbours=0)
+            model.mixture_ = (1.0, weight)
+            borrowing = learn_neighbours(codes, model._closed_form, reach=reach)
+            yield (0.7, weight, reach), borrowed(mixed(heads[0.7], information, weight), borrowing, reach)
 
 
 def site_rows() -> list[dict]:
@@ -203,20 +322,42 @@ def site_rows() -> list[dict]:
     return rows
 
 
+PARTS = {"choose": choose_rows, "site": site_rows}
+
+
+def told(name: str) -> list[dict]:
+    """Rows of a part from the cache, or made and kept."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    path = KEPT / f"rows-{name}.json"
+    if not path.exists() and (rows := PARTS[name]()):
+        path.write_text(json.dumps(rows))
+    return json.loads(path.read_text()) if path.exists() else []
+
+
 def run(out=None) -> list[dict]:
     """Every row that the data at hand allows."""
-    return contact_rows() + site_rows()
+    return [*choose_rows(), *(row for part in contact_rows("all") for row in part), *site_rows()]
 
 
 def main() -> None:
-    contacts, sites = contact_rows(), site_rows()
-    print(_page.table(contacts))
-    print(_page.table(sites))
+    words = [w for w in sys.argv[1:] if not w.startswith("--")]
+    if words and words[0] in PARTS:
+        print(_page.table(told(words[0])))
+        return
+    rows, together = contact_rows(words[1] if words[:1] == ["trained"] else "")
+    print(_page.table(rows), _page.table(together), sep="\n\n")
     if "--write" in sys.argv:
+        sections = [
+            ("Settings, chosen on two other families", told("choose")),
+            ("Contacts", rows),
+            ("Contacts, families together (mean of their differences)", together),
+            ("Site", told("site")),
+            ("What was tried", TRIED),
+        ]
         _page.write(
             "residues",
             "Residues: contacts, and functional residues of a site",
-            [("Contacts", contacts), ("Site", sites)],
+            sections,
             ("torch", "numpy", "gemmi"),
         )
 

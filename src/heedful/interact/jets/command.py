@@ -9,6 +9,7 @@ import typer
 
 from ...reading.story import Story
 
+FEWEST = 20  # jets of a class in each part
 HELP = "Collider jets: particles that attend to their neighbours, and what tells two kinds apart"
 
 
@@ -30,7 +31,7 @@ def jets(
     epochs: Annotated[int, typer.Option(help="Passes over the training jets", min=1)] = 14,
     members: Annotated[int, typer.Option(help="Networks averaged", min=1)] = 3,
     controls: Annotated[str, typer.Option(help="quick, or full: the mask controls are trained too")] = "full",
-    most: Annotated[int | None, typer.Option(help="Jets read at most")] = None,
+    most: Annotated[int | None, typer.Option(help="Jets read at most", min=1)] = None,
     model: Annotated[Path | None, typer.Option(help="Where to keep the tagger (.safetensors)")] = None,
     out: Annotated[Path | None, typer.Option(help="Scores and attention: .root or .parquet")] = None,
     trust: Annotated[str, typer.Option(help="none, quick or full")] = "quick",
@@ -47,6 +48,8 @@ def jets(
 
     if controls not in ("quick", "full"):
         raise InputError(f"controls {controls!r}; 'quick' or 'full' was expected")
+    if out is not None and out.suffix not in (".root", ".parquet"):  # before the training, not after it
+        raise InputError(f"suffix {out.suffix!r}", path=out, remedy="choose .root or .parquet")
     sample = two_classes(read_jets(jets_file, tree=tree, unit=unit, most=most), signal, background)
     if test is not None:
         train, held = (
@@ -56,6 +59,8 @@ def jets(
     else:
         held_out = np.random.default_rng([seed, 3]).random(len(sample)) < 1 / 3
         train, held = sample.take(~held_out), sample.take(held_out)
+    for part, what in ((train, "to learn from"), (held, "held out")):
+        enough(part, what)
     tagger = JetTagger(method=method, k=k, epochs=epochs, members=members, seed=seed).fit(train)
     outputs = [tagger.save(model)] if model else []
     if out is not None:
@@ -79,6 +84,20 @@ def jets(
             f"the {tagger.most} hardest particles of a jet are attended to",
         ],
     )
+
+
+def enough(sample, what: str) -> None:
+    """Refuse a part with fewer jets of a class than trees and their early stopping need."""
+    import numpy as np
+
+    from ...errors import InputError
+
+    labels, counts = np.unique(sample.label, return_counts=True)
+    if len(labels) < 2 or counts.min() < FEWEST:
+        said = ", ".join(f"{n} of label {x}" for x, n in zip(labels, counts, strict=True)) or "none"
+        raise InputError(
+            f"the jets {what} are too few: {said}", remedy=f"at least {FEWEST} of each class are needed"
+        )
 
 
 def two_classes(sample, signal: int | None, background: int | None):

@@ -8,9 +8,6 @@ import torch
 from ...files.jets import JetSample
 from .substructure import coordinates, mass, wrap
 
-COLUMNS = ("ln z", "ln E", "delta eta", "delta phi", "delta R", "charge", "ln dR pT / 2m", "neutral")
-PAIR = ("ln delta R", "ln kT", "ln z", "ln m^2")
-
 
 def jet_axis(sample: JetSample) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """pt, eta, phi and mass of each jet, from the sum of its particles: four arrays (n,)."""

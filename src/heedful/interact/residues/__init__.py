@@ -6,7 +6,7 @@ from importlib import import_module
 
 _WHERE = {
     "SiteContacts": "model",
-    "precisions": "model",
+    "precisions": "precision",
     "site_weights": "model",
     "SiteAttention": "site",
     "rank_residues": "site",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from . import couplings as cp
-from .model import SiteContacts, site_weights, unit_spread
+from .model import SiteContacts, site_weights
+from .neighbours import unit_spread
 
 PAIRS = 5
 
@@ -75,7 +76,7 @@ def shuffled_scores(model: SiteContacts, codes: np.ndarray, *, seed: int = 0) ->
     codes = shuffled(codes, np.random.default_rng(seed))
     f = cp.frequencies(codes, model.weights_)
     if not model.mixture_[0]:
-        return cp.corrected(cp.mutual_information(f, cp.STATES / (f.effective + cp.STATES)))
+        return cp.mutual_head(f)
     return cp.corrected(cp.site_alphabet(f, model.letters, model.pseudocount)[0])
 
 

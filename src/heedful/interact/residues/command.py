@@ -42,9 +42,10 @@ def contacts(
     from ...files.structure import read_structure
     from . import couplings as cp
     from .claims import examine_contacts
-    from .model import SiteContacts, precision_interval, precisions
+    from .model import SiteContacts
     from .outputs import contact_table, write_contacts
     from .pictures import contact_pictures
+    from .precision import precision_interval, precisions
     from .reading import read_contacts
     from .tokens import prepare
 

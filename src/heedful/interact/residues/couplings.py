@@ -119,6 +119,11 @@ def mutual_information(f: Frequencies, pseudocount: float = 0.0) -> np.ndarray:
     return out
 
 
+def mutual_head(f: Frequencies) -> np.ndarray:
+    """Corrected mutual information with one pseudo-observation a letter: the Laplace prior of counts."""
+    return corrected(mutual_information(f, STATES / (f.effective + STATES)))
+
+
 def mean_field(f: Frequencies, pseudocount: float = 0.5) -> np.ndarray:
     """Frobenius norms of mean-field direct couplings, (L, L), not yet APC-corrected (Morcos et al. 2011).
 

@@ -24,10 +24,11 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
 
     from . import couplings as cp
     from .claims import examine_contacts
-    from .model import SiteContacts, precisions
+    from .model import SiteContacts
     from .outputs import contact_table
     from .pictures import contact_pictures
     from .plant import planted_family, planted_sites
+    from .precision import precisions
     from .reading import read_contacts
     from .site import SiteAttention, planted_score
     from .tokens import Family

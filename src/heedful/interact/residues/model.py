@@ -8,6 +8,8 @@ from ...errors import InputError
 from ...files.alignment import Alignment
 from ...learn import Estimator
 from . import couplings as cp
+from .neighbours import borrowed, learn_neighbours, unit_spread
+from .precision import ranking
 
 
 class SiteContacts(Estimator):
@@ -29,6 +31,10 @@ class SiteContacts(Estimator):
         0.3; and where the family is too shallow for couplings (fewer than ``letters * L / 4`` effective
         sequences, so that over three quarters of their covariance is pseudocount) the map is the
         mutual-information head alone.
+    neighbours : int
+        Reach, along the sequence, of what a pair of sites borrows from the pairs around it, with weights
+        learned from one half of the sequences against the other (`neighbours.learn_neighbours`); 0 is none.
+        "plain" has none.
     identity : float
         Sequences at least this similar share one vote.
     method : {"alphabet", "refined", "plain"}
@@ -36,9 +42,9 @@ class SiteContacts(Estimator):
     penalty : float
         Of the refinement.
     steps : int, optional
-        Training steps of "refined" (40) and "plain" (200).
+        Training steps of "refined" (40) and "plain" (until its loss no longer falls).
     seed : int
-        Of "plain".
+        Of "plain", and of the halves.
 
     Attributes
     ----------
@@ -48,6 +54,8 @@ class SiteContacts(Estimator):
         The two heads before mixing, each with the average product correction.
     mixture_ : (float, float)
         Weights of the two heads.
+    borrowing_ : (classes,)
+        Weights of the pairs around a pair, in the order of `neighbours.offset_classes`.
     weights_ : (N,), effective_ : float
         Votes of the sequences, and their sum.
     parameters_, potts_parameters_ : int
@@ -72,6 +80,7 @@ class SiteContacts(Estimator):
         letters: int = 8,
         pseudocount: float = 0.7,
         mutual: float | str = "auto",
+        neighbours: int = 4,
         identity: float = 0.8,
         method: str = "alphabet",
         penalty: float = 0.02,
@@ -81,6 +90,7 @@ class SiteContacts(Estimator):
         self.letters = letters
         self.pseudocount = pseudocount
         self.mutual = mutual
+        self.neighbours = neighbours
         self.identity = identity
         self.method = method
         self.penalty = penalty
@@ -99,18 +109,16 @@ class SiteContacts(Estimator):
         self.weights_ = cp.sequence_weights(codes, self.identity)
         f = cp.frequencies(codes, self.weights_)
         self.effective_ = f.effective
-        # one pseudo-observation for each letter of a column: the usual Laplace prior of counts
-        self.mutual_ = cp.corrected(cp.mutual_information(f, cp.STATES / (f.effective + cp.STATES)))
+        self.mutual_ = cp.mutual_head(f)
         self.parameters_, self.potts_parameters_ = cp.parameter_count(columns, self.letters)
+        self.mixture_, self.borrowing_ = self._mixture(columns), np.ones(1)
         if self.method == "plain":
-            from .pseudo import plain_attention
+            from .pseudo import HEADS, WIDTH, plain_attention
 
-            heads, width = 8, 16
-            norms, self.attention_ = plain_attention(
-                codes, self.weights_, heads=heads, width=width, steps=self.steps or 200, seed=self.seed
+            norms, self.attention_, self.losses_ = plain_attention(
+                codes, self.weights_, steps=self.steps, seed=self.seed
             )
-            self.coupling_ = cp.corrected(norms)
-            self.parameters_ = heads * (2 * columns * width + 21 * 21)
+            self.parameters_ = HEADS * (2 * columns * WIDTH + 21 * 21)
             self.mixture_ = (1.0, 0.0)
         else:
             norms, blocks, bases = cp.site_alphabet(f, self.letters, self.pseudocount)
@@ -121,12 +129,28 @@ class SiteContacts(Estimator):
                     codes, self.weights_, blocks, bases, penalty=self.penalty, steps=self.steps or 40
                 )
                 norms = cp.block_norms(blocks, bases)
-            self.coupling_ = cp.corrected(norms)
-            self.mixture_ = self._mixture(columns)
-        heads = unit_spread(self.coupling_), unit_spread(self.mutual_)
-        self.scores_ = self.mixture_[0] * heads[0] + self.mixture_[1] * heads[1]
+        self.coupling_ = cp.corrected(norms)
+        self.scores_ = self._mixed(self.coupling_, self.mutual_)
+        if self.neighbours and self.method != "plain":
+            # the halves' maps are closed-form ones whatever the method: what is borrowed is of folds
+            reach = self.neighbours
+            self.borrowing_ = learn_neighbours(codes, self._closed_form, reach=reach, seed=self.seed)
+            self.scores_ = borrowed(self.scores_, self.borrowing_, reach)
+            self.parameters_ += len(self.borrowing_)
         self.n_residues_ = columns
         return self
+
+    def _mixed(self, coupling: np.ndarray, mutual: np.ndarray) -> np.ndarray:
+        """The two heads added, each at unit spread."""
+        return self.mixture_[0] * unit_spread(coupling) + self.mixture_[1] * unit_spread(mutual)
+
+    def _closed_form(self, codes: np.ndarray) -> np.ndarray:
+        """The mixed map of some of the sequences."""
+        f = cp.frequencies(codes, cp.sequence_weights(codes, self.identity))
+        coupling = np.zeros((codes.shape[1],) * 2)
+        if self.mixture_[0]:
+            coupling = cp.corrected(cp.site_alphabet(f, self.letters, self.pseudocount)[0])
+        return self._mixed(coupling, cp.mutual_head(f))
 
     def _codes(self, X) -> np.ndarray:
         if self.method not in ("alphabet", "refined", "plain"):
@@ -135,6 +159,8 @@ class SiteContacts(Estimator):
             raise InputError(f"letters={self.letters}; 1 to 20 was expected")
         if not 0.0 < self.pseudocount < 1.0:
             raise InputError(f"pseudocount={self.pseudocount}; between 0 and 1 was expected")
+        if not 0 <= self.neighbours <= 12:
+            raise InputError(f"neighbours={self.neighbours}; 0 to 12 was expected")
         if not 0.0 < self.identity <= 1.0:
             raise InputError(f"identity={self.identity}; a share above 0, at most 1, was expected")
         codes = X.codes if isinstance(X, Alignment) else np.asarray(X)
@@ -169,11 +195,8 @@ class SiteContacts(Estimator):
 
     def precision(self, contacts: np.ndarray, *, top: int | None = None, separation: int = 6) -> float:
         """Share of true contacts among the ``top`` (default L) pairs: P@L."""
-        return (
-            precisions(self.predict(), contacts, separation)["P@L"]
-            if top is None
-            else float(np.mean([contacts[i, j] for i, j in self.ranked(separation)[:top]]))
-        )
+        *_, true = ranking(self.predict(), contacts, separation)
+        return float(true[: top or len(self.scores_)].mean())
 
     def weights(self, *, separation: int = 6, keys: float = 4.0):
         """The map as attention between sites, an exact lazy operator.
@@ -187,12 +210,6 @@ class SiteContacts(Estimator):
         heedful.attention.Weights
         """
         return site_weights(self.predict(), separation=separation, keys=keys)
-
-
-def unit_spread(scores: np.ndarray) -> np.ndarray:
-    """Divided by the standard deviation of its pairs."""
-    spread = scores[np.triu_indices(len(scores), 1)].std()
-    return scores / spread if spread > 0 else scores
 
 
 def site_weights(
@@ -237,61 +254,3 @@ def _temperature(scores: np.ndarray, apart: np.ndarray, live: np.ndarray, keys: 
         effective = np.exp(-(p * np.log(p + 1e-300)).sum(1))
         low, high = (middle, high) if np.median(effective) < keys else (low, middle)
     return float(np.sqrt(low * high))
-
-
-def precisions(scores: np.ndarray, contacts: np.ndarray, separation: int = 6) -> dict[str, float]:
-    """P@L, P@L/2, P@L/5 and average precision over pairs at least ``separation`` apart.
-
-    Parameters
-    ----------
-    contacts : (L, L) bool, or float with NaN where unknown (those pairs are left out)
-    """
-    columns = len(scores)
-    i, j = np.triu_indices(columns, separation)
-    known = np.isfinite(np.asarray(contacts, float)[i, j])
-    i, j = i[known], j[known]
-    true = np.asarray(contacts)[i, j].astype(bool)[np.argsort(-scores[i, j], kind="stable")]
-    out = {
-        name: float(true[: max(columns // part, 1)].mean())
-        for name, part in (("P@L", 1), ("P@L/2", 2), ("P@L/5", 5))
-    }
-    out["AP"] = float((np.cumsum(true) / np.arange(1, len(true) + 1))[true].mean()) if true.any() else np.nan
-    return out
-
-
-def precision_interval(
-    ours: np.ndarray,
-    theirs: np.ndarray,
-    contacts: np.ndarray,
-    *,
-    separation: int = 6,
-    part: int = 1,
-    draws: int = 4000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """95 % interval of the difference in P@L/part of two maps, by bootstrap over residues.
-
-    A pair counts half for each of its two residues, so that the contacts of one residue stay together.
-
-    Parameters
-    ----------
-    ours, theirs : (L, L)
-    contacts : (L, L) bool, or float with NaN where unknown
-    separation : int
-    part : int
-        1, 2, 5: for P@L, P@L/2, P@L/5.
-    """
-    length = len(ours)
-    top = max(length // part, 1)
-    share = np.zeros(length)
-    for scores, sign in ((ours, 1.0), (theirs, -1.0)):
-        i, j = np.triu_indices(length, separation)
-        known = np.isfinite(np.asarray(contacts, float)[i, j])
-        i, j = i[known], j[known]
-        best = np.argsort(-scores[i, j], kind="stable")[:top]
-        hit = np.asarray(contacts, float)[i[best], j[best]] * sign / top / 2
-        np.add.at(share, i[best], hit)
-        np.add.at(share, j[best], hit)
-    rows = np.random.default_rng(seed).integers(0, length, (draws, length))
-    low, high = np.quantile(share[rows].sum(1), [0.025, 0.975])
-    return float(low), float(high)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...reading import pictures as pic
-from .model import precisions
+from .precision import precisions
 from .tokens import Family
 
 SHOWN = 300
