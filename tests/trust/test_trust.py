@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest
 
 from heedful import Claim, InputError, Weights, examine, priors
-from heedful.trust import Null, Refit, compare, mass_interval
+from heedful.trust import Null, compare
 from heedful.trust.mass import mask_null, null
 
 
@@ -60,20 +60,6 @@ def test_null_p_is_calibrated_with_the_largest_of_many_cells(kind):
     assert binomtest(hits, studies, 0.05, alternative="greater").pvalue > 1e-3
 
 
-def test_nulls_break_what_they_say_and_nothing_else():
-    rng = np.random.default_rng(0)
-    groups = np.array([0, 0, 1, 1, 1, 2])
-    order = Null("within", groups=groups).permutation(6, rng)
-    assert (groups[order] == groups).all()
-    assert sorted(order) == list(range(6))
-    shifted = Null("circular").permutation(6, rng)
-    assert set(np.diff(shifted) % 6) == {1}
-    blocks = Null("block", shape=(4, 6), block=2).permutation(24, rng).reshape(4, 6)
-    assert sorted(blocks.ravel()) == list(range(24))
-    assert blocks[0, 1] - blocks[0, 0] == 1
-    assert blocks[1, 0] - blocks[0, 0] == 6
-
-
 def test_the_mask_alone_is_not_a_finding():
     rng = np.random.default_rng(2)
     x = np.concatenate([rng.normal(0, 0.1, 20), rng.normal(9, 0.1, 20)])
@@ -84,32 +70,6 @@ def test_the_mask_alone_is_not_a_finding():
     assert not found.passed
 
 
-def test_knock_out_equals_weights_without():
-    from heedful.trust.removal import without
-
-    claim = planted()
-    got = without(claim, claim.claimed)
-    want = claim.weights.without(range(4)) @ claim.values
-    assert np.allclose(got, want)
-
-
-def test_identifiability_is_exact_for_few_keys_and_wide_for_many():
-    rng = np.random.default_rng(0)
-    for n, d, exact in ((10, 16, True), (100, 8, False)):
-        p = rng.dirichlet(np.ones(n))
-        low, high = mass_interval(p, rng.normal(size=(n, d)), np.arange(n) < 5)
-        mass = p[:5].sum()
-        assert low - 1e-7 <= mass <= high + 1e-7
-        assert (high - low < 1e-6) == exact
-
-
-def test_identifiability_against_brute_force():
-    v = np.array([[0.0], [1.0], [2.0]])
-    p = np.array([0.25, 0.5, 0.25])
-    assert np.allclose(mass_interval(p, v, np.array([False, True, False])), (0.0, 1.0), atol=1e-7)
-    assert np.allclose(mass_interval(p, v, np.array([True, False, False])), (0.0, 0.5), atol=1e-7)
-
-
 def test_what_cannot_be_tested_is_said():
     claim = planted()
     w = claim.weights
@@ -118,21 +78,6 @@ def test_what_cannot_be_tested_is_said():
     assert "15 different draws" in examine(Claim(few, range(30), range(4), null="circular")).sentence()
     blocked = Claim(w.with_priors(priors.Mask(np.arange(40) > 5)), range(30), range(4))
     assert "may attend to a claimed key" in examine(blocked).reason
-
-
-def test_refits_randomise_reproduce_uniform_and_spike():
-    refit = Refit(
-        seed=lambda s: planted(seed=s), random=lambda s: planted(0.0, seed=s),
-        uniform=lambda s: (0.9 + 0.001 * (s % 3), 0.7), spike=lambda g, s: planted(g, seed=s),
-        strengths=(0.0, 2.0), repeats=4,
-    )  # fmt: skip
-    verdict = examine(planted(), refit, "full")
-    assert verdict.status == "supported"
-    tests = {t.name: t for t in verdict.tests}
-    assert tests["spike-in"].detail["rate"].tolist()[1] == 1.0
-    assert tests["randomise"].passed
-    same = Refit(uniform=lambda s: (0.8 + 0.01 * (s % 2), 0.8 + 0.01 * (s % 2 == 0)), repeats=4)
-    assert examine(planted(), same, "full").status == "not testable"
 
 
 def test_alternative_readings_are_ranked_and_weight_can_lose():
