@@ -200,7 +200,9 @@ def edge_rows(wall: bool) -> list[dict]:
 
 
 MEMORY = """
-import sys, torch
+import sys, warnings, torch
+warnings.simplefilter("ignore")
+sys.modules["awkward"] = None  # numba imports it wherever it is installed, 42 MB that are not the core's
 from heedful import Weights, reads
 
 def peak():  # of this program alone: ru_maxrss would carry the parent's over

@@ -21,7 +21,7 @@ def compose(
     problem: Problem, v: Tensor | None, wanted: Sequence[reads.Read], engine: str
 ) -> tuple[Ask, dict[reads.Read, Callable[[Found], object]], list[reads.Read]]:
     """One pass's wishes, how each answer is taken from it, and the reads that need another pass."""
-    like = problem.q
+    like = problem.k
     channels: list[Tensor] = [] if v is None else [v.to(like.dtype)]
     adjoints: list[Tensor] = []
     ask, takers = Ask(), {}
@@ -86,7 +86,7 @@ def look(
     problem: Problem, v: Tensor | None, wanted: Sequence[reads.Read], engine: str
 ) -> tuple[Tensor | None, dict[reads.Read, object], Found]:
     """Output P @ v, the answers, and what the main pass found."""
-    like = problem.q
+    like = problem.k
     ask, takers, later = compose(problem, v, wanted, engine)
     found = run(problem, ask, engine)
     answers = {read: take(found) for read, take in takers.items()}
@@ -106,7 +106,7 @@ def look(
 
 def run(problem: Problem, ask: Ask, engine: str) -> Found:
     """One engine pass; the column sums alone go through the fused kernel where it fits."""
-    with fork_safe(), torch.autocast(device_type=problem.q.device.type, enabled=False):
+    with fork_safe(), torch.autocast(device_type=problem.k.device.type, enabled=False):
         found = _dual(problem, ask, engine) or plan.solve(problem, ask, engine)
     check_scores(found)
     return found
@@ -142,14 +142,14 @@ def check_scores(found: Found) -> None:
 
 def rows(problem: Problem, queries) -> Tensor:
     """Whole rows of P over the keys (..., R, Nk), by the specification."""
-    wanted = indices(queries, "rows", device=problem.q.device).reshape(-1)
+    wanted = indices(queries, "rows", device=problem.k.device).reshape(-1)
     nq = problem.nq
     if wanted.numel() and (int(wanted.max()) >= nq or int(wanted.min()) < -nq):
         bad = int(wanted.max()) if int(wanted.max()) >= nq else int(wanted.min())
         raise InputError(f"row {bad} was asked for, there are {nq} queries")
     picked = [_row(problem, int(i) % nq) for i in wanted]
     if not picked:
-        return problem.q.new_zeros((*problem.lead, 0, problem.nk))
+        return problem.k.new_zeros((*problem.lead, 0, problem.nk))
     return torch.cat(picked, -2)
 
 
@@ -211,7 +211,7 @@ def _relative(problem: Problem, read: reads.Columns | reads.Lag, value: Tensor, 
 
 
 def _contribution(read: reads.Contribution, problem: Problem) -> tuple[Tensor, Tensor]:
-    like = problem.q
+    like = problem.k
     value = floats(read.v, "Contribution(v)").to(like)
     direction = floats(read.direction, "Contribution(direction)").to(like)
     if direction.ndim == 1:
@@ -243,7 +243,7 @@ def _side_by_side(parts: list[Tensor]) -> Tensor:
 def reachable(problem: Problem) -> Tensor:
     """Keys (..., Nk) that at least one query may attend to, found block by block from the priors alone."""
     base = problem.without_content()
-    seen = torch.zeros((*base.lead, base.nk), dtype=torch.bool, device=base.q.device)
+    seen = torch.zeros((*base.lead, base.nk), dtype=torch.bool, device=base.k.device)
     step = max(1, 2**20 // max(base.nk, 1))
     for a in range(0, base.nq, step):
         block = base.logits(slice(a, min(a + step, base.nq)), slice(0, base.nk))

@@ -39,9 +39,9 @@ def choose(problem: Problem, ask: Ask, engine: str = "auto") -> Plan:
         If the engine asked for cannot answer this question.
     """
     lead, nq, nk = math.prod(problem.lead), problem.nq, problem.nk
-    item = problem.q.element_size()
+    item = problem.k.element_size()
     channels = 0 if ask.channels is None else ask.channels.shape[-1]
-    inputs = item * lead * (nq + nk) * (problem.q.shape[-1] + channels)
+    inputs = item * lead * (nq + nk) * (problem.k.shape[-1] + channels)
     if engine == "dense":
         return Plan("dense", "asked for", 1, inputs + 4 * item * lead * nq * nk)
     sparse = problem.sparsest
@@ -91,9 +91,9 @@ def _product_pays(problem: Problem, ask: Ask) -> bool:
 
 
 def _fused_passes(problem: Problem, ask: Ask) -> int:
-    width = max(problem.q.shape[-1], 64)
+    width = max(problem.k.shape[-1], 64)
     channels = 0 if ask.channels is None else ask.channels.shape[-1]
-    return max(1, -(-(channels + (problem.q.shape[-1] if ask.entropy else 0)) // width))
+    return max(1, -(-(channels + (problem.k.shape[-1] if ask.entropy else 0)) // width))
 
 
 def solve(problem: Problem, ask: Ask, engine: str = "auto") -> Found:

@@ -16,25 +16,34 @@ from .prior import Prior, Support
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """logit_ij = q_i . k_j + sum of the priors' log-weights, with scale and temperature folded into q.
+    """logit_ij = q_i . k_j + sum of the priors' log-weights, with q = factor * unscaled.
 
     Parameters
     ----------
-    q, k : Tensor (..., Nq, D), (..., Nk, D)
+    unscaled, k : Tensor (..., Nq, D), (..., Nk, D)
         In the dtype that scores are computed in, float32 or float64.
     priors : tuple of Prior
     sink : Tensor that broadcasts against (..., Nq, 1), optional
         The logit of one more outcome that carries no value.
+    factor : float
+        Scale / temperature where that is one number and q needs no gradient; ``q`` is made when it is first
+        asked for, and an engine that multiplies elsewhere never makes it.
     """
 
-    q: Tensor
+    unscaled: Tensor
     k: Tensor
     priors: tuple[Prior, ...] = ()
     sink: Tensor | None = None
+    factor: float = 1.0
+
+    @cached_property
+    def q(self) -> Tensor:
+        """Queries with scale and temperature folded in."""
+        return self.unscaled if self.factor == 1.0 else self.unscaled * self.factor
 
     @property
     def nq(self) -> int:
-        return self.q.shape[-2]
+        return self.unscaled.shape[-2]
 
     @property
     def nk(self) -> int:
@@ -43,7 +52,7 @@ class Problem:
     @cached_property
     def lead(self) -> tuple[int, ...]:
         """Leading shape of q, k, the priors and the sink together."""
-        shapes = [tuple(self.q.shape[:-2]), tuple(self.k.shape[:-2]), *(p.lead for p in self.priors)]
+        shapes = [tuple(self.unscaled.shape[:-2]), tuple(self.k.shape[:-2]), *(p.lead for p in self.priors)]
         if self.sink is not None:
             shapes.append(tuple(self.sink.shape[:-2]))
         return lead_shape(*shapes)
@@ -51,7 +60,7 @@ class Problem:
     @property
     def requires_grad(self) -> bool:
         """True where any number in it is to be learned."""
-        held = [self.q, self.k, *(t for p in self.priors for t in p.tensors())]
+        held = [self.unscaled, self.k, *(t for p in self.priors for t in p.tensors())]
         return any(t.requires_grad for t in held) or (self.sink is not None and self.sink.requires_grad)
 
     def logits(self, rows: slice, cols: slice) -> Tensor:
@@ -79,23 +88,24 @@ class Problem:
     def sliced(self, index: tuple[slice, ...]) -> Problem:
         """The problem on a part of the leading dimensions."""
         return Problem(
-            lead_slice(self.q, index, 2),
+            lead_slice(self.unscaled, index, 2),
             lead_slice(self.k, index, 2),
             tuple(p.sliced(index) for p in self.priors),
             None if self.sink is None else lead_slice(self.sink, index, 2),
+            self.factor,
         )
 
     def to(self, dtype: torch.dtype) -> Problem:
         """The problem with scores computed in another dtype."""
-        if self.q.dtype == dtype:
+        if self.k.dtype == dtype:
             return self
         sink = None if self.sink is None else self.sink.to(dtype)
-        return replace(self, q=self.q.to(dtype), k=self.k.to(dtype), sink=sink)
+        return replace(self, unscaled=self.unscaled.to(dtype), k=self.k.to(dtype), sink=sink)
 
     def without_content(self) -> Problem:
         """What the priors alone give: the base measure."""
-        q = self.q.new_zeros((*self.q.shape[:-1], 1))
-        return replace(self, q=q, k=self.k.new_zeros((*self.k.shape[:-1], 1)))
+        q = self.k.new_zeros((*self.unscaled.shape[:-1], 1))
+        return replace(self, unscaled=q, factor=1.0, k=self.k.new_zeros((*self.k.shape[:-1], 1)))
 
     @cached_property
     def sparsest(self) -> tuple[Prior, Support] | None:

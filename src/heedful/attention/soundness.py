@@ -31,19 +31,22 @@ def all_finite(x: Tensor) -> bool:
 
 def finite(problem: Problem) -> Problem:
     """Non-finite rows are an error where they can be seen, and absent where they cannot."""
-    q, k = problem.q, problem.k
+    q, k = problem.unscaled, problem.k
     if all_finite(q) and all_finite(k):
         return problem
     bad_q, bad_k = (~torch.isfinite(x.detach()).all(-1) for x in (q, k))
     clean = Problem(
-        torch.where(bad_q[..., None], 0.0, q), torch.where(bad_k[..., None], 0.0, k), problem.priors
+        torch.where(bad_q[..., None], 0.0, q),
+        torch.where(bad_k[..., None], 0.0, k),
+        problem.priors,
+        factor=problem.factor,
     )
     if bool(bad_k.any()):
         without_rows(k, bad_k, reachable(clean), "k")
     if bool(bad_q.any()):
         seen = torch.isfinite(run(clean.without_content(), Ask(), "tiled").lse)
         without_rows(q, bad_q, seen, "q")
-    return Problem(clean.q, clean.k, problem.priors, problem.sink)
+    return Problem(clean.unscaled, clean.k, problem.priors, problem.sink, problem.factor)
 
 
 def without_rows(x: Tensor, bad: Tensor, seen: Tensor, name: str) -> Tensor:

@@ -69,26 +69,26 @@ class Solved:
 
 def solve_temperature(problem: Problem, target: TargetKeys) -> Tensor:
     """T (..., Nq, 1) for each query, differentiable in q, k, the priors and K."""
-    k_target = floats(target.K, "TargetKeys(K)", like=problem.q).to(problem.q.dtype)
+    k_target = floats(target.K, "TargetKeys(K)", like=problem.k).to(problem.k.dtype)
     if not bool((k_target.detach() >= 1).all()) or not bool(torch.isfinite(k_target.detach()).all()):
         raise InputError(f"TargetKeys(K) is {float(k_target.detach().min()):g}, at least 1 was expected")
     lead, nq, nk = problem.lead, problem.nq, problem.nk
     if not nq or not nk:
-        return problem.q.new_ones((*lead, nq, 1))
+        return problem.k.new_ones((*lead, nq, 1))
     log_k = k_target.log().expand(*lead, nq)[..., None]
     learning = torch.is_grad_enabled() and (problem.requires_grad or k_target.requires_grad)
     with torch.no_grad():
         found = _solve(problem, log_k, target)
-    beta = torch.where(found.beta <= 0, torch.finfo(problem.q.dtype).tiny ** 0.25, found.beta)
+    beta = torch.where(found.beta <= 0, torch.finfo(problem.k.dtype).tiny ** 0.25, found.beta)
     return 1.0 / (_implicit(problem, beta, found, log_k) if learning else beta)
 
 
 def _solve(problem: Problem, log_k: Tensor, target: TargetKeys) -> Solved:
     """Every row, block by block; each thread takes blocks of its own."""
     lead, nq = problem.lead, problem.nq
-    fast = compiled.available() and problem.q.device.type == "cpu" and problem.q.dtype in _COMPILED
+    fast = compiled.available() and problem.k.device.type == "cpu" and problem.k.dtype in _COMPILED
     base = problem.without_content() if problem.priors else None
-    kept = problem.q.new_empty((4, *lead, nq, 1))
+    kept = problem.k.new_empty((4, *lead, nq, 1))
     step = max(1, CELLS // max(math.prod(lead) * problem.nk, 1))
 
     def block(_: int, a: int) -> None:
@@ -196,7 +196,7 @@ def _implicit(problem: Problem, beta: Tensor, found: Solved, log_k: Tensor) -> T
     """
     from .looking import run
 
-    scaled = replace(problem, q=problem.q * beta)
+    scaled = replace(problem, unscaled=problem.q * beta, factor=1.0)
     at = run(scaled, Ask(channels=problem.k), "auto")
     mean = (scaled.q * at.out).sum(-1, keepdim=True)
     empty = at.lse[..., None] == -torch.inf

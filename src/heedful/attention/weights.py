@@ -132,10 +132,20 @@ class Weights:
         if dtype in (torch.float16, torch.bfloat16):
             dtype = torch.float32
         factor = self.scale / temperature
-        factor = factor.to(dtype) if isinstance(factor, Tensor) else factor
+        if (
+            isinstance(factor, Tensor)
+            and factor.numel() == 1
+            and factor.ndim < 3
+            and not factor.requires_grad
+        ):
+            factor = float(factor.to(dtype))
         priors = tuple(p.to(self.q.device) for p in self.priors)
         sink = None if self.sink is None else self.sink.to(dtype)
-        return Problem(self.q.to(dtype) * factor, self.k.to(dtype), priors, sink)
+        q, k = self.q.to(dtype), self.k.to(dtype)
+        if isinstance(factor, Tensor) or q.requires_grad:
+            factor = factor.to(dtype) if isinstance(factor, Tensor) else factor
+            return Problem(q * factor, k, priors, sink)
+        return Problem(q, k, priors, sink, factor)
 
     def _lead(self) -> tuple[int, ...]:
         """Leading shape of all that the scores are made of, without computing any."""
@@ -154,7 +164,7 @@ class Weights:
             return self._memo["problem"]
         if isinstance(self.temperature, TargetKeys):
             raw = finite(self._raw())
-            problem = replace(raw, q=raw.q / solve_temperature(raw, self.temperature))
+            problem = replace(raw, unscaled=raw.q / solve_temperature(raw, self.temperature), factor=1.0)
         else:
             problem = finite(self._raw(self.temperature))
         if not (problem.requires_grad and torch.is_grad_enabled()) and not self._as_numpy:
@@ -194,9 +204,9 @@ class Weights:
         v = self._absent(v, "v", problem)
         dtype = v.dtype
         problem = problem.to(
-            torch.promote_types(problem.q.dtype, dtype) if dtype == torch.float64 else problem.q.dtype
+            torch.promote_types(problem.k.dtype, dtype) if dtype == torch.float64 else problem.k.dtype
         )
-        found = run(problem, Ask(channels=v.to(problem.q.dtype)), self.engine)
+        found = run(problem, Ask(channels=v.to(problem.k.dtype)), self.engine)
         out = found.out.to(dtype)
         return give(out[..., 0] if vector else out, as_numpy)
 

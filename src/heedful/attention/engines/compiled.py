@@ -37,7 +37,7 @@ def fits(problem: Problem, ask: Ask) -> str | None:
     """None where the compiled pass can answer; else the reason why not."""
     if not available():
         return "numba is not installed"
-    if problem.q.device.type != "cpu" or problem.q.dtype != torch.float32:
+    if problem.k.device.type != "cpu" or problem.k.dtype != torch.float32:
         return "the compiled pass is for float32 on CPU"
     if problem.sink is not None:
         return "a sink needs torch tiles"
@@ -94,14 +94,18 @@ class Prepared:
 def prepare(problem: Problem, *, scaled: bool = True) -> Prepared:
     """Gates and bilinear priors become channels, one plain decay gets its kernel, torch adds the rest."""
     lead, nq, nk = problem.lead, problem.nq, problem.nk
-    base2 = LOG2E if scaled else 1.0  # else each product is multiplied, and q is not copied
-    q, k = [problem.q * base2 if scaled else problem.q], [problem.k]
+    riding = any(p.key() is not None or p.bilinear() is not None for p in problem.priors)
+    # unscaled, each product is multiplied, and q need not be copied
+    alpha = 1.0 if scaled else LOG2E if riding else LOG2E * problem.factor
+    base2 = LOG2E if scaled else 1.0
+    q = [problem.q * base2 if scaled else problem.q if riding else problem.unscaled]
+    k = [problem.k]
     plain = [p for p in problem.priors if isinstance(p, Decay) and _plain(p)]
     decay = next((p for p in plain if p.rates.requires_grad), plain[0] if plain else None)
     rest = []
     for prior in problem.priors:
         if (gate := prior.key()) is not None:
-            q.append(problem.q.new_full((*problem.q.shape[:-1], 1), base2))
+            q.append(problem.k.new_full((nq, 1), base2))
             k.append(gate.float()[..., None])
         elif (pair := prior.bilinear()) is not None:
             q.append(pair[0].float() * base2)
@@ -114,7 +118,7 @@ def prepare(problem: Problem, *, scaled: bool = True) -> Prepared:
         whole = parts[0] if len(parts) == 1 else torch.cat(parts, -1)
         return whole.reshape(-1, n, whole.shape[-1]).contiguous()
 
-    return Prepared(join(q, nq), join(k, nk), tuple(rest), decay, lead, 1.0 if scaled else LOG2E)
+    return Prepared(join(q, nq), join(k, nk), tuple(rest), decay, lead, alpha)
 
 
 def _plain(prior: Decay) -> bool:

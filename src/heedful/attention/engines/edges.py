@@ -43,7 +43,11 @@ def _per_lead(problem: Problem, ask: Ask, owner: Prior, support: Support) -> Fou
             ptr = support.indptr[a : a + nq + 1]
             part = Support(ptr - ptr[0], support.indices[ptr[0] : ptr[-1]])
             rest = Problem(
-                problem.q, problem.k, problem.priors[:slot] + problem.priors[slot + 1 :], problem.sink
+                problem.unscaled,
+                problem.k,
+                problem.priors[:slot] + problem.priors[slot + 1 :],
+                problem.sink,
+                problem.factor,
             )
             return _shared(rest.sliced(index), ask.sliced(index), None, part, lead_of=problem, index=index)
         if own[d] == 1:
@@ -66,7 +70,7 @@ def _shared(
     if lead_of is not None:
         lead = tuple(len(range(*s.indices(n))) for s, n in zip(index, lead_of.lead, strict=True))
     indptr = support.indptr
-    width = max(problem.q.shape[-1], 1 if ask.channels is None else ask.channels.shape[-1])
+    width = max(problem.k.shape[-1], 1 if ask.channels is None else ask.channels.shape[-1])
     budget = max(1, PRODUCTS // max(math.prod(lead) * width, 1))
     cuts = _cuts(indptr, budget)
     recompute = learning(problem, ask) and len(cuts) > 2
@@ -100,7 +104,7 @@ def _block(
 ) -> Found:
     """All that was asked for the queries a..b - 1."""
     ptr = support.indptr[a : b + 1]
-    device = problem.q.device
+    device = problem.k.device
     local = (ptr - ptr[0]).to(device)
     first, last = int(ptr[0]), int(ptr[-1])
     j = support.indices[first:last].to(device)

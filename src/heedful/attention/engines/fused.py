@@ -38,7 +38,7 @@ def available() -> bool:
 
 def fits(problem: Problem, ask: Ask) -> str | None:
     """None where the fused kernels can answer; else the reason why not."""
-    if problem.q.device.type != "cpu":
+    if problem.k.device.type != "cpu":
         return "the fused engine reads lse on CPU only"
     if not available():
         return "this torch has no fused CPU kernel that returns lse"
@@ -66,7 +66,7 @@ def _extended(problem: Problem) -> tuple[Tensor, Tensor, Tensor | None, bool]:
     """q and k with the priors as extra channels, a key mask (..., 1, Nk) or None, whether it is causal."""
     lead, nq, nk = problem.lead, problem.nq, problem.nk
     q, k = [problem.q.expand(*lead, nq, -1)], [problem.k.expand(*lead, nk, -1)]
-    keep, causal, dtype = None, False, problem.q.dtype
+    keep, causal, dtype = None, False, problem.k.dtype
     for prior in problem.priors:
         if isinstance(prior, Causal):
             causal = True

@@ -104,8 +104,8 @@ def rows(s, base, log2_k, tolerance, iterations, narrow, first, last, out):
     """Rows first..last - 1 into ``out`` (rows, 4): beta = 1 / T, H(pi), KL's ceiling and its slope.
 
     s (rows, m) content scores, overwritten where excluded; base (rows, m) or (rows, 0) log2 pi up to a
-    constant, -inf where excluded; ``log2_k`` (rows,) is log2 K. beta is -1 where there is no key, -2 where K is beyond
-    what the priors leave, -3 where ties do not let it be reached; all of ``out`` but beta is in bits.
+    constant, -inf where excluded; ``log2_k`` (rows,) log2 K. beta is -1 where there is no key, -2 where K is
+    beyond what the priors leave, -3 where ties do not let it be reached; all of ``out`` but beta is in bits.
     """
     m = s.shape[1]
     for r in range(first, last):

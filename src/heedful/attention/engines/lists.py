@@ -18,7 +18,7 @@ SMALL = 2048  # queries below which one thread does it all
 
 def fits(problem: Problem, ask: Ask, support: Support) -> bool:
     """True where the compiled passes answer; the torch form of the edges engine does the rest."""
-    if not available() or problem.q.device.type != "cpu" or problem.q.dtype != torch.float32:
+    if not available() or problem.k.device.type != "cpu" or problem.k.dtype != torch.float32:
         return False
     if problem.sink is not None or any(n > 1 for n in support.lead) or not problem.nq or not problem.nk:
         return False
@@ -66,7 +66,7 @@ def _bias(problem: Problem, owner: Prior, support: Support, heads: int) -> Tenso
     if support.log_weight is not None:
         parts.append(support.log_weight.float())
     if not parts:
-        return problem.q.new_zeros((1, 0))
+        return problem.k.new_zeros((1, 0))
     edges = support.indices.numel()
     total = sum(parts[1:], parts[0])
     if math.prod(total.shape[:-1]) == 1:
