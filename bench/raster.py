@@ -47,7 +47,7 @@ def landscapes(draw: int, kinds) -> list[dict]:
         "decision soil": float(share[np.isin(y, (1, 2))].mean()),
         "decision forest": float(share[np.isin(y, (3, 4))].mean()),
         "best single": max(right["optical"], right["sar"]),
-        "rate": float(a.rate.get("optical", 0.0)),
+        "rate": float(sum(a.rate.values())),
     }
     return rows
 

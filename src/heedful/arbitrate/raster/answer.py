@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import InputError
 from .evidence import JOINT
 from .experts import softmax
-from .training import HARDENED, NULL
+from .gate import HARDENED, NULL
 
 NO_DATA = -1
 

@@ -174,8 +174,8 @@ def predict(
         verdicts = claims(arbiter, scene, level=trust, seed=seed)
     notes += _holes(scene)
     notes += [
-        f"{s}: {r:.1%} of the scene looks like another date or place"
-        for s, r in summary["rate"].items()
+        f"about {r:.0%} of the scene: {state}"
+        for state, r in summary["rate"].items()
         if r > 0.02
     ]
     if summary["no data"]:

@@ -45,7 +45,7 @@ class Tokens:
 
 def windows(points: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Pooling windows of the densities and of the pairs, pixels."""
-    return ((1,), (1,)) if points else ((1, 5, 11), (11, 21))
+    return ((1,), (1,)) if points else ((1, 5, 11, 21), (11, 21))
 
 
 def opinions(bank: Bank, t: Tokens, temper: dict[str, float] | None, task: str) -> dict[str, np.ndarray]:
@@ -87,24 +87,24 @@ def set_reference(reference: Reference, density: dict, pair: dict, clean: np.nda
 
 def evidence(
     bank: Bank, reference: Reference, t: Tokens, z: dict[str, np.ndarray], scale: float
-) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """The evidence (N, H, W, K), its names, and which columns see a mismatch between sources."""
+) -> tuple[np.ndarray, list[str]]:
+    """The evidence (N, H, W, K) and its names, 'what[sources]window'; the less, the more suspicious."""
     density, pair = raw_statistics(bank, t)
     points = next(iter(t.valid.values())).shape[1:] == (1, 1)
     near, far = windows(points)
-    names, columns, mismatch = [], [], []
+    names: list[str] = []
+    columns: list[np.ndarray] = []
 
-    def add(name: str, value: np.ndarray, about_pairs: bool = False) -> None:
+    def add(name: str, value: np.ndarray) -> None:
         names.append(name)
         columns.append(value.astype(np.float32))
-        mismatch.append(about_pairs)
 
     rank = {}
     for s in t.features:
         v = t.valid[s]
         rank[s] = np.where(v, reference.log_rank(s, density[s]), 0.0).astype(np.float32)
         for k in near:
-            add(f"normal[{s}]{k}", box(rank[s], k, v), k == near[-1])
+            add(f"normal[{s}]{k}", box(rank[s], k, v))
     pooled = {name: np.moveaxis(x, -1, 1) for name, x in z.items()}
     for (a, b), (pmi, residual, predicted, truth) in pair.items():
         lo, hi, mid, res_mid = reference.limits[a, b]
@@ -113,8 +113,8 @@ def evidence(
         pmi = np.clip(pmi, lo, hi).astype(np.float32)
         residual = np.minimum(residual, 30.0).astype(np.float32)
         for k in far:
-            add(f"dependence[{a},{b}]{k}", gated_mean(pmi, open_, k, mid), True)
-            add(f"residual[{a},{b}]{k}", gated_mean(-residual, open_, k, -res_mid), True)
+            add(f"dependence[{a},{b}]{k}", gated_mean(pmi, open_, k, mid))
+            add(f"residual[{a},{b}]{k}", gated_mean(-residual, open_, k, -res_mid))
         gap = np.abs(z[a] - z[b]).mean(-1) / scale
         add(f"disagree[{a},{b}]1", np.where(both, gap, 0.0))
         if not points:
@@ -124,9 +124,8 @@ def evidence(
                 local_correlation(
                     np.moveaxis(predicted, -1, 1).astype(np.float32), np.moveaxis(truth, -1, 1), 21, both
                 ),
-                True,
             )
-            add(f"agrees[{a},{b}]", local_correlation(pooled[a], pooled[b], 21, both), True)
+            add(f"agrees[{a},{b}]", local_correlation(pooled[a], pooled[b], 21, both))
     for name, x in z.items():
         add(
             f"sure[{name}]",
@@ -134,4 +133,4 @@ def evidence(
             if x.shape[-1] > 1
             else np.abs(x[..., 0]) / scale,
         )
-    return np.stack(columns, -1), names, np.asarray(mismatch)
+    return np.stack(columns, -1), names

@@ -1,26 +1,37 @@
-"""The gate: one query per pixel, one key per expert, a log-reliability, a softmax; and the mismatch stage.
+"""The gate: one query per pixel, one key per expert, a log-reliability, a softmax.
 
-w = softmax(W h + b + alpha sum over the sources an expert reads of log r_s), with h an additive
-piecewise-linear
-basis of the evidence (so every row of W is a set of calibration curves), r_s the calibrated probability
-that source s is intact, and -inf wherever an expert reads a source without data. Trained through the mix
-z = sum_e w_e z_e itself: there is no path around the weights.
+    w = softmax(U c + b + log rho)      rho_e = sum_k P_k w_e^(k) / w_e^(0)
+
+c is the pixel's context (an additive piecewise-linear basis of how sure and how agreed the experts are), U c
++ b the scores of an undamaged pixel, w^(0) their softmax. P_k is the probability of state k (see `states`),
+w^(k) the weights were that state known: the same scores with a row of their own, from which every key that
+takes the damaged source at its word is taken out; a source of another date leaves all to the declared
+reference. So the weights are the expected ones, w = sum_k P_k w^(k), and rho is how much the evidence of
+damage changes the trust in a key; -inf wherever a key reads a source without data. All is trained through
+the mix z = sum_e w_e z_e itself: there is no path around the weights.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from .evidence import JOINT
 from .experts import softmax
+from .states import ELSEWHERE
 
 QUANTILES = (0.01, 0.05, 0.2, 0.5, 0.8)
+CONTEXT = ("disagree", "sure", "agrees", "follows")
+HARDENED, NULL = "hardened", "null"
+OUT = -30.0  # the score of a key in a state that takes it out
+START = {JOINT: 1.5, HARDENED: 1.0, NULL: -1.0}
 
 
 @dataclass
 class Basis:
-    """Evidence (n, K) -> h (n, 6 K): standardised, and five hinges at quantiles of clean pixels."""
+    """Context (n, K) -> h (n, 6 K): standardised, and five hinges at quantiles of clean pixels."""
 
     mean: np.ndarray
     spread: np.ndarray
@@ -36,173 +47,112 @@ class Basis:
 
 
 @dataclass
-class Monitor:
-    """P(this source is damaged): logistic on h, then isotonic calibration on held-out folds."""
+class Gate:
+    """Keys U (E, F), and a row of scores for each state, (1 + K, E)."""
 
-    coef: np.ndarray
-    intercept: float
-    x: np.ndarray
-    y: np.ndarray
+    keys: np.ndarray
+    rows: np.ndarray
 
-    @classmethod
-    def fit(
-        cls, h: np.ndarray, damaged: np.ndarray, splits: list, weight: np.ndarray
-    ) -> tuple[Monitor, np.ndarray]:
-        """Fit, calibrated on rows that were held out.
+    def weights(
+        self, h: np.ndarray, states: np.ndarray, allowed: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The weights of pixels, and the log of their prior (the row of an undamaged pixel + log rho).
 
         Parameters
         ----------
-        h : (n, F), damaged : bool (n,), weight : (n,)
-        splits : sequence of (train, test)
-            Bool masks; every row is in one test part.
+        h : (n, F), states : (n, 1 + K), allowed : bool (n, E)
 
         Returns
         -------
-        Monitor, and P(intact) of each row while it was held out (n,)
+        weights, log_prior : (n, E)
+            weights = softmax(h . keys + log_prior); exactly 0 and -inf where a key is not allowed.
         """
-        from sklearn.isotonic import IsotonicRegression
-
-        out = np.zeros(len(h))
-        share = weight[damaged].sum() / weight.sum()
-        for train, test in splits:
-            bad = damaged & train
-            if not bad.any():  # only its relatives damage this source: nothing is known, nothing is suspected
-                continue
-            w = weight.copy()  # as much damage as in all rows, although some kinds are missing
-            w[bad] *= share / (1 - share) * weight[train & ~damaged].sum() / weight[bad].sum()
-            c, b = logistic(h[train], damaged[train], w[train])
-            out[test] = h[test] @ c + b
-        coef, intercept = logistic(h, damaged, weight)
-        iso = IsotonicRegression(y_min=0.002, y_max=0.995, out_of_bounds="clip").fit(out, damaged, weight)
-        x, y = np.asarray(iso.X_thresholds_, float), np.asarray(iso.y_thresholds_, float)
-        return cls(coef, intercept, x, y), 1 - np.interp(out, x, y)
-
-    def __call__(self, h: np.ndarray) -> np.ndarray:
-        return np.interp(h @ self.coef + self.intercept, self.x, self.y)
-
-
-def logistic(h: np.ndarray, y: np.ndarray, weight: np.ndarray, c: float = 0.02) -> tuple[np.ndarray, float]:
-    """Ridge logistic regression: coefficients and intercept."""
-    from sklearn.linear_model import LogisticRegression
-
-    w = weight / weight.mean()
-    model = LogisticRegression(C=c, solver="newton-cholesky", max_iter=100).fit(h, y, sample_weight=w)
-    return model.coef_[0].astype(np.float64), float(model.intercept_[0])
-
-
-@dataclass
-class Gate:
-    """Keys W (E, F), bias b (E,), the weight alpha of the log-reliability."""
-
-    keys: np.ndarray
-    bias: np.ndarray
-    alpha: float
-
-    def scores(self, h: np.ndarray, log_reliability: np.ndarray) -> np.ndarray:
-        """(n, E) before any no-data is masked."""
-        return h @ self.keys.T + self.bias + self.alpha * log_reliability
+        scores = np.where(allowed, h @ self.keys.T, -np.inf)
+        first = softmax(scores + self.rows[0])
+        w = states[:, :1] * first
+        for k, row in enumerate(self.rows[1:]):
+            w = w + states[:, k + 1, None] * softmax(scores + row)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rho = np.where(first > 0, np.log(w) - np.log(first), -np.inf)
+        return w, self.rows[0] + rho
 
     @classmethod
     def fit(
         cls,
         h: np.ndarray,
-        log_reliability: np.ndarray,
+        states: np.ndarray,
         z: np.ndarray,
         y: np.ndarray,
         weight: np.ndarray,
-        start: np.ndarray,
-        reads: np.ndarray,
-        intact: np.ndarray,
+        out: np.ndarray,
+        keys: Sequence[str],
         *,
         classes: bool,
         seed: int,
         steps: int = 300,
-        honesty: float = 0.05,
     ) -> Gate:
-        """Minimise the loss of the mix, and of the weights themselves against what was planted.
-
-        The second term asks that the keys which take source s at its word hold no weight where s was damaged
-        and all of it where nothing was: without it a harmless damage leaves no trace in the weights.
+        """Minimise the loss of the mix.
 
         Parameters
         ----------
-        h : (n, F), log_reliability : (n, E), z : (n, E, C), y : (n,), weight : (n,), start : (E,)
-        reads : (S, E) bool, intact : (n, S) bool
-            Which keys take which source at its word; where it was not damaged.
-        honesty : float
-            Weight of the second term.
+        h : (n, F), states : (n, 1 + K), z : (n, E, C), y : (n,), weight : (n,)
+        out : (1 + K, E)
+            From `taken_out`.
+        keys : names of the E keys
         classes : bool
             Cross-entropy of the mixed log-probabilities; squared error otherwise.
         """
         import torch
 
         n, experts = len(h), z.shape[1]
-        th, tr, tz = (torch.from_numpy(np.ascontiguousarray(a, np.float32)) for a in (h, log_reliability, z))
+        th, tp, tz = (torch.from_numpy(np.ascontiguousarray(a, np.float32)) for a in (h, states, z))
         ty = torch.from_numpy(y.astype(np.int64 if classes else np.float32))
-        tm, ti = torch.from_numpy(reads.astype(np.float32)), torch.from_numpy(intact.astype(np.float32))
         tw = torch.from_numpy((weight / weight.mean()).astype(np.float32))
-        keys = torch.zeros(experts, h.shape[1], requires_grad=True)
-        bias = torch.tensor(start, dtype=torch.float32, requires_grad=True)
-        alpha = torch.tensor(1.0, requires_grad=True)
-        optimiser = torch.optim.Adam([keys, bias, alpha], 2e-2)
+        gone = torch.from_numpy(out.astype(np.float32))
+        start = np.tile([START.get(k, 0.0) for k in keys], (len(out), 1))
+        table = torch.zeros(experts, h.shape[1], requires_grad=True)
+        rows = torch.tensor(start, dtype=torch.float32, requires_grad=True)
+        optimiser = torch.optim.Adam([table, rows], 2e-2)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
         draw = torch.Generator().manual_seed(seed)
         for _ in range(steps):
             i = torch.randint(n, (min(4096, n),), generator=draw)
-            w = (th[i] @ keys.T + bias + alpha * tr[i]).softmax(-1)
+            scores = (th[i] @ table.T)[:, None] + rows + gone
+            w = (tp[i][..., None] * scores.softmax(-1)).sum(1)
             mix = (w[..., None] * tz[i]).sum(1)
             loss = (
                 torch.nn.functional.cross_entropy(mix, ty[i], reduction="none")
                 if classes
                 else (mix[:, 0] - ty[i]) ** 2
             )
-            kept = (w @ tm.T).clamp(1e-4, 1 - 1e-4)
-            clean = ti[i].amin(-1, keepdim=True)
-            told = -((1 - ti[i]) * (1 - kept).log() + clean * kept.log()).mean(-1)
-            total = (
-                (tw[i] * (loss + honesty * told)).mean()
-                + 2e-3 * (keys**2).sum() / experts
-                + 1e-3 * keys.abs().sum() / experts
-            )
+            # a strong pull: context moves weights where nothing is wrong, and hides what is
+            total = (tw[i] * loss).mean() + 0.1 * ((table**2).sum() + table.abs().sum()) / experts
             optimiser.zero_grad()
             total.backward()
             optimiser.step()
             schedule.step()
-            with torch.no_grad():
-                alpha.clamp_(0.0, 4.0)
-        return cls(
-            keys.detach().numpy().astype(np.float64),
-            bias.detach().numpy().astype(np.float64),
-            float(alpha.detach()),
-        )
+        return cls(table.detach().numpy().astype(float), (rows.detach() + gone).numpy().astype(float))
 
 
-def scene_rate(posterior: np.ndarray, prior: float = 0.05, steps: int = 200) -> float:
-    """The share of a scene whose sources do not belong together, by EM on unlabelled pixels (Saerens 2002).
+def taken_out(
+    found: Sequence[tuple[str, tuple[str, ...]]], keys: Sequence[str], reference: str | None
+) -> np.ndarray:
+    """(1 + K, E): 0, or `OUT` where a state takes a key out.
 
-    Parameters
-    ----------
-    posterior : (n,)
-        P(mismatch) at even odds.
+    A damaged source takes itself and the joint key out. Another date takes out all but the declared
+    reference; without one, nobody knows which of two is wrong: the keys that read both are out.
 
-    Examples
-    --------
-    >>> scene_rate(np.full(500, .01)) < .01
-    True
+    >>> taken_out([("changed", ("sar",))], ["optical", "sar", "joint", "null"], None)[1].tolist()
+    [0.0, -30.0, -30.0, 0.0]
     """
-    m = np.clip(posterior, 1e-6, 1 - 1e-6)
-    rate = prior
-    for _ in range(steps):
-        h = rate * m / (rate * m + (1 - rate) * (1 - m))
-        rate = (h.sum() + 1.0) / (len(h) + 20.0)
-    return float(rate)
-
-
-def shift_prior(posterior: np.ndarray, rate: float) -> np.ndarray:
-    """P(mismatch) at the scene's own rate."""
-    return rate * posterior / (rate * posterior + (1 - rate) * (1 - posterior))
-
-
-def masked_softmax(scores: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-    """Weights (n, E); an expert that is not allowed has exactly 0."""
-    return softmax(np.where(allowed, scores, -np.inf))
+    out = np.zeros((len(found) + 1, len(keys)))
+    for k, (kind, who) in enumerate(found):
+        for e, key in enumerate(keys):
+            if kind != ELSEWHERE:
+                gone = key in (*who, JOINT)
+            elif reference is not None:
+                gone = key != reference
+            else:
+                gone = key in (JOINT, HARDENED) or who == (key,)
+            out[k + 1, e] = OUT if gone else 0.0
+    return out

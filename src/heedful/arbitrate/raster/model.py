@@ -13,10 +13,11 @@ from ...learn import Estimator
 from .answer import Arbitration
 from .evidence import JOINT, Tokens, evidence, opinions
 from .experts import centred
-from .gate import masked_softmax, shift_prior
+from .gate import HARDENED, NULL
 from .plant import KINDS
+from .states import ELSEWHERE
 from .tokens import Scene, cut
-from .training import HARDENED, NULL, Fitted, Settings, fit_arbiter, log_reliability
+from .training import Fitted, Settings, fit_arbiter
 
 
 class SourceArbiter(Estimator):
@@ -201,7 +202,8 @@ class SourceArbiter(Estimator):
         ----------
         scene : Scene
         rate : dict of str to float, optional
-            Share of the scene whose source belongs elsewhere; estimated from the scene by default.
+            Share of the scene in each state ('optical elsewhere', 'sar changed', ...); estimated from the
+            scene by default.
         keep : bool
             Also keep query and prior, so that the weights can be rebuilt by `heedful.Weights`.
 
@@ -222,17 +224,19 @@ class SourceArbiter(Estimator):
                     f"{len(f.scalers[n].centre)} were trained on"
                 )
             f.scalers[n].check_units(n, scene.sources[n])
-        posterior, parts = self._evidence(scene)
+        states, parts = self._evidence(scene)
         if rate is None:
-            from .tiles import probes, rate_of
+            from .tiles import probes, seen_in
 
             at = [(slice(None), slice(None))] if scene.points else probes(*scene.shape)
-            shape = scene.shape
-            rate = {
-                s: rate_of([p.reshape(shape)[i] for i in at], [v.reshape(shape)[i] for i in at])
-                for s, (p, v) in posterior.items()
-            }
-        return self._mix(scene, parts, posterior, dict(rate), keep)
+            every = parts[0].all_valid().reshape(scene.shape)
+            rate = self._rates([seen_in(states, every, window) for window in at])
+        return self._mix(scene, parts, states, dict(rate), keep)
+
+    def _rates(self, log_posterior: list[np.ndarray]) -> dict[str, float]:
+        """Share of a scene in each state, from the log posteriors of some of its pixels."""
+        s = self._state().states
+        return dict(zip(s.labels, s.rates(np.concatenate(log_posterior))[1:].tolist(), strict=True))
 
     def _state(self) -> Fitted:
         if getattr(self, "state_", None) is None:
@@ -249,76 +253,49 @@ class SourceArbiter(Estimator):
             {n: s(scene.sources[n]) for n, s in f.scalers.items()}, 1 if points else self.neighbourhood
         )
         z = opinions(f.bank, t, f.temper, task)
-        e, _, _ = evidence(f.bank, f.reference, t, z, f.scale)
+        e, _ = evidence(f.bank, f.reference, t, z, f.scale)
         if f.hardened is not None:
             x = t.joint()
             out = f.hardened.predict(x.reshape(-1, x.shape[-1]))
             out = centred(out) * f.hardened_temper if task == "classes" else out
             z[HARDENED] = out.reshape(*x.shape[:-1], -1).astype(np.float32)
         z[NULL] = np.broadcast_to(f.null, z[JOINT].shape)
-        both = t.all_valid()
-        posterior = {}
-        for s, (mean, sd, coef, intercept) in f.mismatch.items():
-            u = np.clip((e[..., f.pairs_only] - mean) / sd, -10, 10) @ coef + intercept
-            posterior[s] = (1 / (1 + np.exp(-u)), both)
-        return posterior, (t, z, e)
+        flat = f.states.log_posterior(e.reshape(-1, e.shape[-1]))
+        return flat.reshape(*scene.shape, -1), (t, z, e)
 
-    def _mix(self, scene: Scene, parts, posterior, rate, keep: bool) -> Arbitration:
+    def _mix(self, scene: Scene, parts, states, rate: dict[str, float], keep: bool) -> Arbitration:
         f = self._state()
         t, z, e = parts
-        names = list(f.scalers)
-        grid = e.shape[:-1]
-        h = f.basis(e.reshape(-1, e.shape[-1]))
-        logr = log_reliability({s: 1 - m(h) for s, m in f.monitors.items()}, f.keys, len(h))
-        scores = f.gate.scores(h, logr)
+        names, shape = list(f.scalers), scene.shape
         valid = {s: t.valid[s].reshape(-1) for s in names}
-        every = np.logical_and.reduce(list(valid.values()))
+        every = t.all_valid().reshape(-1)
+        share = np.array([max(rate.get(k, 0.0), 1e-6) for k in f.states.labels])
+        share *= min(1.0, 0.98 / max(share.sum(), 1e-6))
+        p = f.states.posterior(states.reshape(len(every), -1), np.r_[1 - share.sum(), share])
+        alone = np.zeros_like(p)
+        alone[:, 0] = 1.0
+        p = np.where(every[:, None], p, alone)  # with a source missing there is nobody to disagree with
+        h = f.basis(e.reshape(len(every), -1)[:, f.context])
         allowed = np.stack(
             [valid[k] if k in valid else (np.ones_like(every) if k == NULL else every) for k in f.keys], 1
         )
-        before = masked_softmax(scores, allowed)
-        weights, mismatch = before.copy(), {}
-        trusted = 1.0
-        if self.date_reference in f.monitors:  # nobody is moved to a reference that is itself damaged
-            trusted = 1 - f.monitors[self.date_reference](h)
-        for s, (p, _) in posterior.items():
-            m = trusted * np.where(every, shift_prior(p.reshape(-1), min(rate.get(s, 0.0), 0.98)), 0.0)
-            mismatch[s] = m.reshape(grid)
-            weights = self._move(weights, m, s, f.keys, names)
+        weights, prior = f.gate.weights(h, p, allowed)
         opinions_ = np.stack([z[k].reshape(-1, z[k].shape[-1]) for k in f.keys], 1).astype(np.float64)
-        mix = np.einsum("ne,nec->nc", weights, opinions_)
-        shape = scene.shape
         put = lambda x: x.reshape(*shape, *x.shape[1:])  # noqa: E731
-        with np.errstate(divide="ignore"):
-            prior = f.gate.bias + f.gate.alpha * logr + np.log(weights) - np.log(np.maximum(before, 1e-300))
+        moved = [s for s in names if any(k == ELSEWHERE and s in who for k, who in f.states.found)]
         return Arbitration(
-            put(mix),
+            put(np.einsum("ne,nec->nc", weights, opinions_)),
             put(weights),
             put(opinions_),
             tuple(f.keys),
-            {s: put(1 - m(h)) for s, m in f.monitors.items()},
-            {s: put(m.reshape(-1)) for s, m in mismatch.items()},
+            {s: put(1 - f.states.damage(p, s)) for s in names},
+            {s: put(f.states.damage(p, s, ELSEWHERE)) for s in moved},
             rate,
             {s: put(v) for s, v in valid.items()},
             self.classes_,
             put(h) if keep else None,
             put(prior) if keep else None,
         )
-
-    def _move(self, w: np.ndarray, m: np.ndarray, s: str, keys: list[str], names: list[str]) -> np.ndarray:
-        """Where source s is of another date: to the declared reference, or at least away from the joint
-        keys."""
-        out = w.copy()
-        if self.date_reference is not None:
-            losers = [keys.index(k) for k in keys if k in (s, JOINT, HARDENED)]
-            gain = [keys.index(self.date_reference)]
-        else:
-            losers = [keys.index(k) for k in keys if k in (JOINT, HARDENED)]
-            gain = [keys.index(k) for k in names]
-        moved = m[:, None] * w[:, losers]
-        out[:, losers] -= moved
-        out[:, gain] += moved.sum(1, keepdims=True) / len(gain)
-        return out
 
     # -- keeping
     # ------------------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ import pandas as pd
 from ...reading import pictures as pic
 from .answer import Arbitration
 from .evidence import JOINT
+from .gate import HARDENED, NULL
 from .tokens import Scene, kind_of
-from .training import HARDENED, NULL
 
 
 def stretch(x: np.ndarray) -> np.ndarray:

@@ -31,18 +31,6 @@ RELATED = {
     "offset (radar)": ("mult", "add"),
     "offset (optical)": ("mult",),
 }
-OPTICAL = (
-    "cloud",
-    "haze",
-    "shadow",
-    "no-data as 0",
-    "stripes",
-    "wrong date",
-    "shift 3 px",
-    "shift 5 px",
-    "shift 10 px",
-    "offset (optical)",
-)
 RADAR = ("interference", "speckle", "offset (radar)")
 MARGINAL = (
     "cloud",
@@ -150,7 +138,7 @@ def _damage(x: np.ndarray, i: int, kind: str, st: dict, rng) -> tuple[np.ndarray
         area, depth = np.ones((h, w), bool), np.ones((h, w))
     soft = np.clip(depth / rng.uniform(0.05, 0.5), 0, 1) if rng.random() < 0.5 else area.astype(float)
     if kind == "add":
-        veil = rng.uniform(0.15, 1.5) * rng.uniform(0.4, 1.0, (bands, 1, 1)) * range_
+        veil = np.exp(rng.uniform(np.log(0.06), np.log(1.5))) * rng.uniform(0.4, 1.0, (bands, 1, 1)) * range_
         new = one + soft * veil
     elif kind == "mult":
         g = rng.uniform(0.1, 0.7) if rng.random() < 0.6 else rng.uniform(1.4, 3.5)

@@ -172,7 +172,7 @@ def smooth_tokens(marginal: np.ndarray, size: int, valid: np.ndarray) -> np.ndar
 
 def fit_densities(marginal: dict[str, np.ndarray], *, seed: int, light: bool) -> dict[str, Mixture]:
     """One mixture per source, from rows (n, M)."""
-    return {s: Mixture.fit(x, 5 if light else 8, dimensions=10, seed=seed) for s, x in marginal.items()}
+    return {s: Mixture.fit(x, 8 if light else 12, dimensions=12, seed=seed) for s, x in marginal.items()}
 
 
 def fit_pairs(

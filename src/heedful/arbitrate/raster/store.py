@@ -9,8 +9,9 @@ import numpy as np
 
 from ...errors import InputError
 from .experts import Boosted
-from .gate import Basis, Gate, Monitor
+from .gate import Basis, Gate
 from .reliability import Bank, Mixture, Pair, Reference
+from .states import Hinges, States
 from .tokens import Scaler
 from .training import Fitted
 
@@ -41,6 +42,25 @@ def _pair(p: Pair) -> dict:
     }
 
 
+def _states(s: States) -> dict:
+    return _plain(s) | {
+        "found": [[kind, *who] for kind, who in s.found],
+        "hinges": {k: _plain(h) for k, h in s.hinges.items()},
+        "calibration": {k: list(v) for k, v in s.calibration.items()},
+    }
+
+
+def _to_states(s: dict) -> States:
+    return States(
+        [(kind, tuple(who)) for kind, *who in s["found"]],
+        {k: list(v) for k, v in s["columns"].items()},
+        {k: Hinges(**h) for k, h in s["hinges"].items()},
+        list(s["coef"]),
+        s["prior"],
+        {k: tuple(v) for k, v in s["calibration"].items()},
+    )
+
+
 def pack(f: Fitted, classes: int) -> dict:
     """Arrays, strings and numbers in dicts and lists."""
     return {
@@ -57,11 +77,9 @@ def pack(f: Fitted, classes: int) -> dict:
         "null": np.asarray(f.null, np.float64),
         "scale": float(f.scale),
         "basis": _plain(f.basis),
-        "monitors": {k: _plain(v) for k, v in f.monitors.items()},
+        "states": _states(f.states),
         "gate": _plain(f.gate),
-        "mismatch": {k: list(v) for k, v in f.mismatch.items()},
         "columns": list(f.columns),
-        "pairs_only": f.pairs_only,
         "keys": list(f.keys),
     }
 
@@ -98,11 +116,9 @@ def unpack(s: dict, threads: int) -> Fitted:
             s["null"],
             s["scale"],
             Basis(**s["basis"]),
-            {k: Monitor(**v) for k, v in s["monitors"].items()},
+            _to_states(s["states"]),
             Gate(**s["gate"]),
-            {k: tuple(v) for k, v in s["mismatch"].items()},
             s["columns"],
-            s["pairs_only"],
             s["keys"],
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -11,10 +11,10 @@ import pandas as pd
 from ...errors import InputError
 from ...learn import progress
 from .evidence import JOINT
+from .gate import HARDENED
 from .model import Arbitration, SourceArbiter
 from .plant import RELATED, corrupt
 from .tokens import Scene
-from .training import HARDENED
 
 
 def quality(z: np.ndarray, y: np.ndarray, at: np.ndarray, classes: np.ndarray | None) -> float:

@@ -11,7 +11,6 @@ import numpy as np
 from ...files.raster import RasterStack, RasterWriter
 from ...files.raster import tiles as windows_of
 from ...learn import progress
-from .gate import scene_rate
 from .tokens import Scene
 
 if TYPE_CHECKING:
@@ -39,31 +38,27 @@ def probes(height: int, width: int, side: int = 128) -> list[tuple[slice, slice]
     ]
 
 
-def rate_of(posterior: list[np.ndarray], valid: list[np.ndarray]) -> float:
-    """The scene's rate from the posteriors of its probe windows, every second pixel of each."""
-    p = np.concatenate([a[::2, ::2][v[::2, ::2]] for a, v in zip(posterior, valid, strict=True)])
-    return scene_rate(p) if len(p) else 0.0
+def seen_in(log_posterior: np.ndarray, every: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
+    """Every second pixel of a window that has data in all sources: log posteriors (n, states)."""
+    return log_posterior[window][::2, ::2][every[window][::2, ::2]]
 
 
 def estimate_rates(arbiter: SourceArbiter, stack: RasterStack) -> dict[str, float]:
-    """The mismatch rate of each source, from the probe windows of files."""
+    """Share of the scene in each state, from the probe windows of files."""
     g, margin = stack.grid, halo(arbiter.neighbourhood)
-    found: dict[str, tuple[list, list]] = {}
+    found = []
     for rows, columns in probes(g.height, g.width):
         read = (
             slice(max(rows.start - margin, 0), min(rows.stop + margin, g.height)),
             slice(max(columns.start - margin, 0), min(columns.stop + margin, g.width)),
         )
-        posterior, _ = arbiter._evidence(Scene(stack.read(*read)))
+        states, parts = arbiter._evidence(Scene(stack.read(*read)))
         inner = (
             slice(rows.start - read[0].start, rows.stop - read[0].start),
             slice(columns.start - read[1].start, columns.stop - read[1].start),
         )
-        for s, (p, v) in posterior.items():
-            found.setdefault(s, ([], []))
-            found[s][0].append(p[0][inner])
-            found[s][1].append(v[0][inner])
-    return {s: rate_of(*pv) for s, pv in found.items()}
+        found.append(seen_in(states, parts[0].all_valid()[0], inner))
+    return arbiter._rates(found)
 
 
 def predict_files(
@@ -84,7 +79,7 @@ def predict_files(
     Returns
     -------
     path, summary : dict
-        Mean weight of each key, mean reliability, the mismatch rates, share of pixels without any data.
+        Mean weight of each key, mean reliability, share in each state, share of pixels without any data.
     """
     g, margin = stack.grid, halo(arbiter.neighbourhood)
     rate = estimate_rates(arbiter, stack)

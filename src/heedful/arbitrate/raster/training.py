@@ -18,12 +18,11 @@ from ...errors import InputError
 from ...learn import progress
 from .evidence import JOINT, Tokens, evidence, opinions, raw_statistics, set_reference
 from .experts import centred, make_expert, temperature
-from .gate import Basis, Gate, Monitor, logistic
+from .gate import CONTEXT, HARDENED, NULL, Basis, Gate, taken_out
 from .plant import POINT_KINDS, plant
 from .reliability import Bank, Reference, fit_densities, fit_pairs
+from .states import KINDS_OF, States
 from .tokens import Scaler
-
-HARDENED, NULL = "hardened", "null"
 
 
 @dataclass
@@ -60,14 +59,15 @@ class Fitted:
     null: np.ndarray  # (C,)
     scale: float
     basis: Basis
-    monitors: dict[str, Monitor]
+    states: States
     gate: Gate
-    mismatch: dict[
-        str, tuple[np.ndarray, np.ndarray, np.ndarray, float]
-    ]  # mean, sd, coef, intercept per pair
     columns: list[str]
-    pairs_only: np.ndarray
     keys: list[str]
+
+    @property
+    def context(self) -> list[int]:
+        """Columns of the evidence that the gate's query is made of."""
+        return context_of(self.columns)
 
 
 def fit_bank(t: Tokens, y: np.ndarray, keep: np.ndarray, cfg: Settings, rng: np.random.Generator) -> Bank:
@@ -88,7 +88,7 @@ def fit_bank(t: Tokens, y: np.ndarray, keep: np.ndarray, cfg: Settings, rng: np.
         cfg.experts, cfg.classes, trees=cfg.trees, seed=cfg.seed, threads=cfg.threads
     )
     experts[JOINT].fit(t.joint()[at], target)
-    few = tuple(where[: 4000 if cfg.light else 8000].T)
+    few = tuple(where[: 8000 if cfg.light else 16000].T)
     densities = fit_densities(
         {s: m[few].astype(float) for s, m in t.marginal.items()}, seed=cfg.seed, light=cfg.light
     )
@@ -178,11 +178,8 @@ def fit_arbiter(
                 rng,
             )
         )
-    columns, pairs_only = parts[0]["columns"], parts[0]["pairs_only"]
-    data = {
-        k: np.concatenate([p[k] for p in parts])
-        for k in ("e", "z", "y", "fold", "planted", "damaged", "swapped", "joint", "family")
-    }
+    columns = parts[0]["columns"]
+    data = {k: np.concatenate([p[k] for p in parts]) for k in (*ROWS, *KINDS_OF)}
 
     # 3. the hardened expert: the same joint features, planted rows as well; held out for the gate, all at
     # last
@@ -207,31 +204,33 @@ def fit_arbiter(
     keys.append(NULL)
     data["z"] = np.concatenate([data["z"], np.broadcast_to(null, (len(data["y"]), 1, len(null)))], 1)
 
-    # 4. calibrated reliability, mismatch, gate. Half the mass is clean.
+    # 4. what may have happened to a pixel, and the gate. Half the mass is clean.
     weight = np.where(data["planted"], 0.5 / max(data["planted"].sum(), 1), 0.5 / (~data["planted"]).sum())
-    basis = Basis.fit(data["e"][~data["planted"]])
-    h = basis(data["e"])
-    splits = list(unseen(data["fold"], data["family"]))
-    monitors, intact = {}, {}
-    for i, s in enumerate(names):
-        if data["damaged"][:, i].any():
-            monitors[s], intact[s] = Monitor.fit(h, data["damaged"][:, i], splits, weight)
-    logr = log_reliability(intact, keys, len(h))
-    start = np.array([{JOINT: 1.5, NULL: -1.0}.get(k, 0.0) for k in keys])
-    reads = np.array([[k in (s, JOINT) for k in keys] for s in names])
+    states, posterior = States.fit(
+        data["e"],
+        columns,
+        names,
+        cfg.date_reference,
+        {kind: data[kind] for kind in KINDS_OF},
+        data["planted"],
+        weight,
+        data["fold"],
+        list(unseen(data["fold"], data["family"])),
+        cfg.seed,
+    )
+    context = data["e"][:, context_of(columns)]
+    basis = Basis.fit(context[~data["planted"]])
     gate = Gate.fit(
-        h,
-        logr,
+        basis(context),
+        posterior,
         data["z"] / scale,
         data["y"] / scale if cfg.task == "value" else data["y"],
         weight,
-        start,
-        reads,
-        ~data["damaged"],
+        taken_out(states.found, keys, cfg.date_reference),
+        keys,
         classes=cfg.task == "classes",
         seed=cfg.seed,
     )
-    mismatch = _fit_mismatch(data, pairs_only, names)
     return Fitted(
         scalers,
         final,
@@ -242,15 +241,19 @@ def fit_arbiter(
         null,
         scale,
         basis,
-        monitors,
+        states,
         gate,
-        mismatch,
         columns,
-        pairs_only,
         keys,
     )
 
 
+def context_of(columns: list[str]) -> list[int]:
+    """Columns of the evidence that the gate's query is made of."""
+    return [i for i, name in enumerate(columns) if name.split("[")[0] in CONTEXT]
+
+
+ROWS = ("e", "z", "y", "fold", "planted", "joint", "family")
 FAMILIES = (("add", "mult", "stripe"), ("fill", "noise", "swap", "shift"))
 
 
@@ -275,16 +278,6 @@ def unseen(fold: np.ndarray, family: np.ndarray):
             test = (fold == f) & (turn == g) if both else fold == f
             if test.any():
                 yield ((fold != f) & ~family[:, g] if both else fold != f), test
-
-
-def log_reliability(intact: dict[str, np.ndarray], keys: list[str], n: int) -> np.ndarray:
-    """(n, E): sum of log P(intact) over the sources that an expert reads; 0 for the hardened one and null."""
-    out = np.zeros((n, len(keys)))
-    for s, p in intact.items():
-        r = np.log(np.clip(p, 0.005, 1.0))
-        out[:, keys.index(s)] += r
-        out[:, keys.index(JOINT)] += r
-    return out
 
 
 def _thin(x: np.ndarray, y: np.ndarray, rows: int, rng) -> tuple[np.ndarray, np.ndarray]:
@@ -312,13 +305,12 @@ def _gather(banks, t: Tokens, folds, cfg: Settings):
 
 def _rows(banks, reference, temper, scale, t: Tokens, folds, usable, y, planted, per_block, cfg, rng) -> dict:
     """Sampled rows of evidence, opinions, labels and what was planted."""
-    out = {k: [] for k in ("e", "z", "y", "fold", "planted", "damaged", "swapped", "joint", "family")}
+    out: dict[str, list] = {k: [] for k in (*ROWS, *KINDS_OF)}
     columns: list[str] = []
-    pairs_only = np.zeros(0, bool)
     for k, (bank, f) in enumerate(zip(banks, folds, strict=True)):
         part = take(t, f)
         z = opinions(bank, part, temper, cfg.task)
-        e, columns, pairs_only = evidence(bank, reference, part, z, scale)
+        e, columns = evidence(bank, reference, part, z, scale)
         where = []
         for i, block in enumerate(f):
             spots = np.argwhere(usable[block])
@@ -332,37 +324,13 @@ def _rows(banks, reference, temper, scale, t: Tokens, folds, usable, y, planted,
         out["planted"].append(np.full(len(at[0]), planted is not None))
         out["joint"].append(part.joint()[at])
         if planted is None:
-            bad = np.zeros((len(at[0]), len(t.features)), bool)
-            out["damaged"].append(bad)
-            out["swapped"].append(bad)
+            for kind in KINDS_OF:
+                out[kind].append(np.zeros((len(at[0]), len(t.features)), bool))
             out["family"].append(np.zeros((len(at[0]), 2), bool))
         else:
             masks, what = planted
             bad = np.stack([masks[s][whole] for s in t.features], 1)
-            out["damaged"].append(bad)
-            out["swapped"].append(bad & np.isin(what[whole[0]], ("swap", "shift")))
+            for kind, kin in KINDS_OF.items():
+                out[kind].append(bad & np.isin(what[whole[0]], kin))
             out["family"].append(np.stack([np.isin(what[whole[0]], kin).any(1) for kin in FAMILIES], 1))
-    made = {k: np.concatenate(v) for k, v in out.items()}
-    return made | {"columns": columns, "pairs_only": pairs_only}
-
-
-def _fit_mismatch(data: dict, pairs_only: np.ndarray, names: list[str]) -> dict:
-    """Per source: P(it belongs to another date or place), from the pair statistics, at even odds."""
-    out = {}
-    x = data["e"][:, pairs_only].astype(np.float64)
-    mean, sd = x[~data["planted"]].mean(0), x[~data["planted"]].std(0) + 1e-3
-    std = np.clip((x - mean) / sd, -10, 10)
-    for i, s in enumerate(names):
-        positive = data["swapped"][:, i]
-        other = data["damaged"].any(1) & ~data["swapped"].any(1)
-        clean = ~data["damaged"].any(1)
-        if positive.sum() < 30:
-            continue
-        weight = np.zeros(len(x))
-        for mask, mass in ((positive, 0.5), (clean, 0.35), (other, 0.15)):
-            if mask.any():
-                weight[mask] = mass / mask.sum()
-        use = weight > 0
-        coef, intercept = logistic(std[use], positive[use], weight[use] * use.sum(), c=1.0)
-        out[s] = (mean, sd, coef, intercept)
-    return out
+    return {k: np.concatenate(v) for k, v in out.items()} | {"columns": columns}
