@@ -293,7 +293,7 @@ def site_rows() -> list[dict]:
     if a and s:
         family = prepare(read_alignment(a), read_structure(s))
         members, _ = choose_site(family, record="CAT")
-        model = SiteContacts().fit(family.codes)
+        model = SiteContacts(neighbours=0).fit(family.codes)
         frame = site_table(family, model, members)
         labels = np.array([label[1:] for label in family.labels])
         truth = np.isin(labels, (SPECIFICITY + " " + CATALYSIS).split())

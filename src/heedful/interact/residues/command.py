@@ -28,6 +28,10 @@ def contacts(
     query: _Query = None,
     method: Annotated[str, typer.Option(help="alphabet (closed form), refined, or plain")] = "alphabet",
     separation: Annotated[int, typer.Option(help="Least |i - j| in the sequence", min=1)] = 6,
+    neighbours: Annotated[
+        int,
+        typer.Option(help="How far along the sequence a pair borrows from those around it", min=0, max=12),
+    ] = 4,
     letters: Annotated[int, typer.Option(help="Size of each site's alphabet", min=1, max=20)] = 8,
     pseudocount: Annotated[float, typer.Option(help="Share of the flat distribution")] = 0.7,
     row_gaps: _RowGaps = 0.3,
@@ -38,20 +42,28 @@ def contacts(
     """Rank pairs of residues by how their letters vary together; --out .csv .rr .cxc .pml."""
     import pandas as pd
 
+    from ...errors import InputError
     from ...files.alignment import read_alignment
     from ...files.structure import read_structure
     from . import couplings as cp
     from .claims import examine_contacts
     from .model import SiteContacts
-    from .outputs import contact_table, write_contacts
+    from .outputs import CONTACTS, check_outputs, contact_table, write_contacts
     from .pictures import contact_pictures
     from .precision import precision_interval, precisions
     from .reading import read_contacts
     from .tokens import prepare
 
+    check_outputs(out or [], CONTACTS, structure)
     chain_read = read_structure(structure, chain) if structure else None
     family = prepare(read_alignment(alignment), chain_read, query=query, row_gaps=row_gaps, seed=seed)
-    model = SiteContacts(method=method, letters=letters, pseudocount=pseudocount, seed=seed).fit(family.codes)
+    if separation >= family.length - 1:
+        raise InputError(
+            f"--separation {separation} leaves no pair among {family.length} residues", remedy="6 is usual"
+        )
+    model = SiteContacts(
+        method=method, neighbours=neighbours, letters=letters, pseudocount=pseudocount, seed=seed
+    ).fit(family.codes)
     pairs = model.ranked(separation)
     known = None if family.distances is None else family.distances < 8.0
     f = cp.frequencies(family.codes, model.weights_)
@@ -75,9 +87,7 @@ def contacts(
                 ours[key],
                 other[key],
                 "mean-field DCA, pseudocount .7",
-                interval=None
-                if part is None
-                else precision_interval(
+                interval=precision_interval(
                     model.scores_, field, known, separation=separation, part=part, seed=seed
                 ),
             )
@@ -93,6 +103,11 @@ def contacts(
         f"{model.effective_:.0f} effective sequences for {family.length} residues ({depth:.1f} a residue)",
         "heads: couplings x {:g} + mutual information x {:g}".format(*model.mixture_),
     ]
+    if len(model.borrowing_) > 1:
+        notes.append(
+            f"pairs around a pair, up to {neighbours} along the sequence, add to it by weights learned from "
+            "one half of the sequences against the other"
+        )
     if depth < 2:
         notes.append(
             "a shallow family: mutual information alone; expect few true contacts far apart in sequence"
@@ -145,17 +160,19 @@ def site(
     from ...files.structure import read_structure
     from .claims import examine_site
     from .model import SiteContacts
-    from .outputs import write_sites
+    from .outputs import SITES, check_outputs, write_sites
     from .pictures import site_pictures
     from .reading import read_site
     from .site import nearness
     from .sites import choose_site, compare_measures, site_table
     from .tokens import prepare
 
+    check_outputs(out or [], SITES, structure)
     chain_read = read_structure(structure, chain)
     family = prepare(read_alignment(alignment), chain_read, query=query, row_gaps=row_gaps, seed=seed)
     members, said = choose_site(family, ligand=ligand, residues=residues, record=record)
-    model = SiteContacts(seed=seed).fit(family.codes)
+    # links are asked for, not contacts: what neighbouring pairs add is nearness again
+    model = SiteContacts(neighbours=0, seed=seed).fit(family.codes)
     draws = {"none": 20, "quick": 200, "full": 1000}.get(trust, 200)
     frame = site_table(family, model, members, reach=reach, draws=draws, seed=seed)
     tables = {"residues": frame.sort_values("attention", ascending=False)}

@@ -61,7 +61,7 @@ def casp_rr(scores: np.ndarray, pairs: np.ndarray, family: Family, name: str = "
 
 def chimerax(pairs: np.ndarray, family: Family, model: int = 1) -> str:
     """A ChimeraX script (.cxc) that draws the pairs as pseudobonds: blue below 8 A, red above."""
-    chain = _structure(family).chain
+    chain = _needed(family.structure).chain
     lines = [
         "# open the structure first; heedful's ranked pairs as pseudobonds, C-alpha to C-alpha",
         f"cartoon #{model}",
@@ -78,7 +78,7 @@ def chimerax(pairs: np.ndarray, family: Family, model: int = 1) -> str:
 
 def pymol(pairs: np.ndarray, family: Family) -> str:
     """The same for PyMOL (.pml)."""
-    chain = _structure(family).chain
+    chain = _needed(family.structure).chain
     lines = ["# load the structure first; heedful's ranked pairs as distances, C-alpha to C-alpha"]
     for n, (i, j) in enumerate(pairs):
         name = f"{'contact' if family.distances[i, j] < 8.0 else 'far'}_{n + 1}"
@@ -90,8 +90,22 @@ def pymol(pairs: np.ndarray, family: Family) -> str:
     return "\n".join(lines)
 
 
+CONTACTS, SITES = (".csv", ".rr", ".cxc", ".pml"), (".csv", ".cif", ".mmcif")
+
+
+def check_outputs(paths, suffixes: tuple[str, ...], structure) -> None:
+    """Refuse a result file that cannot be written, before the work and not after it."""
+    for path in paths:
+        kind = path.suffix.lower()
+        if kind not in suffixes:
+            raise InputError(f"suffix {kind!r}", path=path, remedy=f"choose one of {', '.join(suffixes)}")
+        if kind in (".cxc", ".pml", ".cif", ".mmcif"):
+            _needed(structure)
+
+
 def write_contacts(path: Path, scores: np.ndarray, pairs: np.ndarray, family: Family) -> Path:
     """Write the ranked pairs; the suffix chooses: .csv, .rr, .cxc, .pml."""
+    check_outputs([path], CONTACTS, family.structure)
     kind = path.suffix.lower()
     if kind == ".csv":
         text = contact_table(scores, pairs, family).to_csv(index=False)
@@ -99,29 +113,26 @@ def write_contacts(path: Path, scores: np.ndarray, pairs: np.ndarray, family: Fa
         text = casp_rr(scores, pairs, family, path.stem)
     elif kind == ".cxc":
         text = chimerax(pairs, family)
-    elif kind == ".pml":
-        text = pymol(pairs, family)
     else:
-        raise InputError(f"suffix {kind!r}", path=path, remedy="choose .csv, .rr, .cxc or .pml")
+        text = pymol(pairs, family)
     return write_atomic(path, text)
 
 
 def write_sites(path: Path, frame, family: Family, source: Path) -> Path:
     """Write the residues of a site's table: .csv, or .cif with 100 x rank of attention as B-factor."""
-    kind = path.suffix.lower()
-    if kind == ".csv":
+    check_outputs([path], SITES, family.structure)
+    if path.suffix.lower() == ".csv":
         return write_atomic(path, frame.to_csv(index=False))
-    if kind in (".cif", ".mmcif"):
-        values = frame["attention"].rank(pct=True).to_numpy() * 100
-        labels = [label[1:] for label in family.labels]
-        return write_bfactors(source, path, _structure(family).chain, dict(zip(labels, values, strict=True)))
-    raise InputError(f"suffix {kind!r}", path=path, remedy="choose .csv or .cif")
+    values = frame["attention"].rank(pct=True).to_numpy() * 100
+    labels = [label[1:] for label in family.labels]
+    return write_bfactors(source, path, family.structure.chain, dict(zip(labels, values, strict=True)))
 
 
-def _structure(family: Family):
-    if family.structure is None:
+def _needed(structure):
+    """The structure, or an InputError where none was given."""
+    if structure is None:
         raise InputError(
             "this output names residues of a structure, and none was given",
             remedy="add --structure FILE, or choose .csv or .rr",
         )
-    return family.structure
+    return structure

@@ -9,7 +9,7 @@ from ...learn import progress
 from .couplings import GAP, STATES
 
 HEADS, WIDTH = 32, 32  # of the plain attention
-LONGEST = 2000  # steps of it
+LONGEST = 1000  # steps of it
 
 
 def refine(

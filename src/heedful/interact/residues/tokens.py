@@ -134,7 +134,10 @@ def prepare(
         notes.append(f"{max_sequences} of {len(codes)} sequences drawn at random (seed {seed})")
         codes = codes[chosen]
     if len(codes) < 10:
-        raise InputError(f"{len(codes)} sequences remain, 10 are needed", remedy="allow more gaps in a row")
+        raise InputError(
+            f"{len(codes)} different sequences remain, 10 are needed",
+            remedy="give a deeper alignment, or allow more gaps in a row (--row-gaps)",
+        )
     return Family(codes, np.asarray(columns), labels, distances, structure, residue, tuple(notes))
 
 
