@@ -6,7 +6,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from heedful import Weights, attend, reads
+from heedful import Weights, attend, priors, reads
 from heedful.testing import check_prior, error
 
 from .cases import KINDS, make_priors, reference
@@ -212,3 +212,54 @@ def test_periodic_nearest_on_a_circle():
     near = priors.Nearest(x, k=5, period=(None, 2 * np.pi))
     p = Weights(np.zeros((40, 1)), np.zeros((40, 1)), [near]).rows(range(40))
     assert ((p > 0) == want).all()
+
+
+def test_the_edges_operator_is_a_proper_torch_operator():
+    from heedful.attention.engines import lists
+
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(2, 7, 4, generator=generator, requires_grad=True) for _ in range(3))
+    indptr = torch.tensor([0, 2, 2, 5, 6, 9, 12, 14])
+    indices = torch.randint(0, 7, (14,), generator=generator)
+    for columns in (0, 14):
+        bias = torch.randn(1, columns, generator=generator, requires_grad=columns > 0)
+        torch.library.opcheck(lists.listed, (q, k, v, bias, indptr, indices))
+
+
+@pytest.mark.parametrize("shape", [(5, 1, 1), (1, 3, 1), (5, 3, 1), (5, 1, 2)])
+def test_neighbours_of_each_element_are_one_long_list(shape):
+    """Batches with neighbours of their own, heads that share them, and other priors on the pairs."""
+    generator = torch.Generator().manual_seed(1)
+    lead = 5, 3, 2
+    place = torch.randn(*shape, 9, 2, generator=generator)
+    q, k, v = (
+        torch.randn(*lead, 9, 4, generator=generator, dtype=torch.float32, requires_grad=True)
+        for _ in range(3)
+    )
+    gate = torch.randn(3, 1, 9, generator=generator, requires_grad=True)
+    wanted = [reads.Entropy(), reads.LogPartition()]
+
+    def asked(engine):
+        near = priors.Nearest(place, k=3)
+        w = Weights(q, k, [near, priors.Gate(gate)], engine=engine)
+        return (w, *w.read(v, wanted))
+
+    few, dense = asked("edges"), asked("dense")
+    for mine, theirs in (
+        (few[1], dense[1]),
+        (few[2].entropy, dense[2].entropy),
+        (few[2].log_partition, dense[2].log_partition),
+    ):
+        assert error(mine, theirs) < 1e-5
+    grads = [
+        torch.autograd.grad(
+            x[1].square().sum() + x[2].entropy.sum() + x[2].log_partition.sin().sum(), (q, k, v, gate)
+        )
+        for x in (few, dense)
+    ]
+    assert all(error(a, b) < 1e-4 for a, b in zip(*grads, strict=True))
+    with torch.no_grad():
+        assert error(few[0].columns(), dense[0].columns()) < 1e-5
+        mine, theirs = few[0].topk(5), dense[0].topk(5)
+        assert error(mine.weight, theirs.weight) < 1e-6
+        assert (mine.index == theirs.index).all()

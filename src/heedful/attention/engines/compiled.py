@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import math
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -150,9 +151,13 @@ def forward(p: Prepared, ask: Ask, *, short: bool = False) -> Found:
         return out.found()
     step = max(8, min(256, CELLS // nk // 8 * 8))
     parts = list(itertools.product(range(elements), range(0, nq, step)))
-    keys = Keys(p, step)
-    spread(lambda worker, part: _long(keys, ask, out, worker, *part, min(part[1] + step, nq)), parts)
+    spread(_blocks(Keys(p, step), ask, out, step), parts)
     return out.found()
+
+
+def _blocks(keys: Keys, ask: Ask, out: Results, step: int) -> Callable[[int, tuple[int, int]], None]:
+    """The work on one block; it alone holds the keys, so that they are gone when the answers are formed."""
+    return lambda worker, part: _long(keys, ask, out, worker, *part, min(part[1] + step, keys.p.q.shape[1]))
 
 
 class Keys:
