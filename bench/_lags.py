@@ -14,8 +14,8 @@ from heedful.recall.lags import LagScan
 from heedful.recall.lags.select import benjamini_hochberg
 
 L = 5
-# seeds below 60,000 were looked at while this was built; those from 500,000 and 900,000 on when it was measured
-# before: what was seen on the latter (N = 20) changed how terms stay in a model
+# seeds below 60,000 were looked at while this was built, those from 500,000 and 900,000 on when it was
+# measured before (what was seen on the latter at N = 20 changed which terms stay in a model)
 FRESH = 1_300_000
 
 

@@ -1,8 +1,8 @@
 """Causal lags against PCMCI with ParCorr (tigramite), on generators that the recipe was not chosen on.
 
 Run with a Python that has tigramite (`pip install tigramite`, GPL-3, never a dependency):
-`python -m bench.lags [--quick] [--write] [--only links,nulls,cost,extras] [--no-peer]`. Each panel's result
-is kept in bench/.cache under a hash of the code that made it, so that a run can be taken up again. Both
+`python -m bench.lags [--quick] [--write] [--only links,nulls,...] [--no-peer]`. Each panel's result is
+kept in bench/.cache under a hash of the code that made it, so that a run can be taken up again. Both
 methods see the same panels; both are decided by Benjamini-Hochberg at 5 % over the links between different
 series; an exact-lag hit is the right source, target and lag. CPU time is `time.process_time`, both in one
 process, in turn.
@@ -10,15 +10,16 @@ process, in turn.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
+from functools import partial
 
 import numpy as np
 
-from heedful.recall.lags import LagScan, planted
+from heedful.recall.lags import planted
 
 from ._lags import FRESH, Kept, L, f1, have_tigramite, hits, interval, level, ours, parcorr, tell
+from ._lags_beyond import BEYOND
 
 CELLS = [
     # name, kind, noises, sizes (N), panels in each cell, floor, goal
@@ -28,6 +29,9 @@ CELLS = [
     ("autocorrelated .85-.95", "auto", ("normal", "t3", "laplace", "garch"), (5, 10, 20), 12, 0.70, 0.78),
     ("products of two", "product", ("normal", "t3", "laplace", "garch"), (5, 10, 20), 12, 0.90, 0.95),
 ]
+
+
+THEIRS = {5: 12, 10: 4, 20: 1}  # panels of a cell that are given to PCMCI, by size
 
 
 def links(out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
@@ -45,7 +49,7 @@ def links(out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
                     mine.append(count)
                     by.setdefault(noise, []).append(count)
                     by.setdefault(f"N={N}", []).append(count)
-                    if peer and (N < 20 or s < 3):  # PCMCI at N = 20 takes seconds a panel
+                    if peer and s < THEIRS[N]:  # PCMCI takes seconds a panel
                         theirs.append(
                             kept("parcorr", *key, make=lambda d=data, t=truth: hits(parcorr(d.values), t))
                         )
@@ -88,7 +92,7 @@ def nulls(out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
             key = (kind, noise, 5, FRESH + s)
             x = planted(kind, noise=noise, seed=FRESH + s).values
             mine.append(kept("ours", *key, make=lambda x=x: level(ours(x))))
-            if peer and s < 100:
+            if peer and s < 60:
                 theirs.append(kept("parcorr", *key, make=lambda x=x: level(parcorr(x))))
         rows.append(
             {
@@ -96,7 +100,7 @@ def nulls(out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
                 "floor": "(open gap)" if kind == "unit" else "any false <= .08, tails as stated",
                 "goal": "<= .05",
                 "ours": tell(mine),
-                "PCMCI-ParCorr (100)": tell(theirs),
+                "PCMCI-ParCorr (60)": tell(theirs),
             }
         )
         out(rows[-1])
@@ -154,130 +158,6 @@ def cost(out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
     return rows
 
 
-def extras(out=print, *, quick: bool = False) -> list[dict]:
-    """Beyond the floors: lag intervals, series near a unit root, shared shocks, and the literal attention."""
-    from heedful.recall.lags import PlainAttention
-    from heedful.recall.lags.plain import exact_share
-
-    rows: list[dict] = []
-    panels = 6 if quick else 40
-    for T in (300, 1000):
-        held, width = [], []
-        for s in range(panels):
-            data = planted("auto", T=T, seed=FRESH + 50_000 + s)
-            lag = {(k.source, k.target): k.lag for k in data.links}
-            for link in LagScan(L).fit(data.values).links.itertuples():
-                key = int(link.source[1:]), int(link.target[1:])
-                if key in lag:
-                    held.append(link.low <= lag[key] <= link.high)
-                    width.append(link.high - link.low + 1)
-        rows.append(
-            {
-                "work": f"95 % lag interval holds the lag, AR .85-.95, T={T} ({len(held)} links)",
-                "ours": f"{np.mean(held):.3f}",
-                "note": f"mean width {np.mean(width):.2f} lags of {L}",
-            }
-        )
-        out(rows[-1])
-    for way in ("both", "keep"):
-        found = [
-            level(
-                LagScan(L, near_unit_root=way).fit(planted("unit", seed=FRESH + 50_000 + s).values).p_matrix
-            )
-            for s in range(panels * 5)
-        ]
-        counts = []
-        for s in range(panels):
-            data = planted("auto", seed=FRESH + 50_000 + s)
-            counts.append(hits(LagScan(L, near_unit_root=way).fit(data.values).p_matrix, data.truth(L)))
-        rows.append(
-            {
-                "work": f"near_unit_root={way!r}: no links, AR .98-.99 ({len(found)} panels)",
-                "ours": tell(found),
-                "note": f"price: F1 at AR .85-.95 {f1(np.sum(counts, axis=0)):.3f} ({panels} panels)",
-            }
-        )
-        out(rows[-1])
-    rows += variance(out, panels=panels)
-    told = accused = 0
-    for s in range(panels):
-        x = planted("linear", seed=FRESH + 50_000 + s).values.copy()
-        x[:, :2] += 0.6 * np.random.default_rng(s).normal(size=(len(x), 1))
-        pairs = LagScan(L).fit(x).together
-        told += bool(((pairs["one"] == "x0") & (pairs["other"] == "x1")).any())
-        accused += len(LagScan(L).fit(planted("null", seed=FRESH + 50_000 + s).values).together) > 0
-    rows.append(
-        {
-            "work": f"shock shared within a step ({panels} panels)",
-            "ours": f"told in {told / panels:.2f}",
-            "note": f"panels without one accused: {accused / panels:.3f}",
-        }
-    )
-    out(rows[-1])
-    for kind in ("nonlinear", "linear", "auto"):
-        share = {}
-        for label, content, position in (
-            ("both", True, True),
-            ("position alone", False, True),
-            ("content alone", True, False),
-        ):
-            read = [[], []]
-            for s in range(max(2, panels // 8)):
-                data = planted(kind, seed=FRESH + 50_000 + s)
-                plain = PlainAttention(L, content=content, position=position).fit(data.values)
-                read[0].append(exact_share(plain.weight, data.links))
-                read[1].append(exact_share(plain.contribution, data.links))
-            share[label] = f"{label} {np.mean(read[0]):.2f} / {np.mean(read[1]):.2f}"
-        rows.append(
-            {
-                "work": f"literal attention, {kind}: planted pairs whose largest lag is exact",
-                "ours": "; ".join(share.values()),
-                "note": f"by weight / by contribution; chance {1 / L:.2f}",
-            }
-        )
-        out(rows[-1])
-    return rows
-
-
-def variance(out=print, *, panels: int) -> list[dict]:
-    """Links to a variance: found where planted, and how often where there is none."""
-    rows: list[dict] = []
-    for kind, noise, T in (
-        ("variance", "normal", 300),
-        ("variance", "t3", 300),
-        ("variance", "normal", 1000),
-    ):
-        counts = []
-        for s in range(panels):
-            data = planted(kind, noise=noise, T=T, seed=FRESH + 50_000 + s)
-            counts.append(hits(LagScan(L).fit(data.values).variance_p_matrix, data.truth(L)))
-        low, high = interval(np.array(counts))
-        rows.append(
-            {
-                "work": f"links to a variance, {noise}, T={T} ({panels} panels)",
-                "ours": f"F1 exact lag {f1(np.sum(counts, axis=0)):.3f} [{low:.3f}, {high:.3f}]",
-                "note": "no peer: PCMCI with ParCorr tests means",
-            }
-        )
-        out(rows[-1])
-    for kind, noise in (("null", "normal"), ("null", "t3"), ("null", "garch"), ("unseen", "normal")):
-        found = [
-            level(
-                LagScan(L).fit(planted(kind, noise=noise, seed=FRESH + 50_000 + s).values).variance_p_matrix
-            )
-            for s in range(panels * 7)
-        ]
-        name = {"null": "no links, AR .85-.95", "unseen": "links to the mean alone"}[kind]
-        rows.append(
-            {
-                "work": f"a variance falsely driven: {name}, {noise} ({len(found)} panels)",
-                "ours": tell(found),
-            }
-        )
-        out(rows[-1])
-    return rows
-
-
 NOTES = """- Panels of N = 20 are given to PCMCI three a cell (it takes seconds for each), others twelve or
   forty.
 - p-values are conservative in the body (.040 to .047 below .05, outside Monte-Carlo error): token p
@@ -298,7 +178,7 @@ PARTS = {
     "links": ("Links found", links),
     "nulls": ("Panels without links", nulls),
     "cost": ("Cost", cost),
-    "extras": ("Beyond the floors", extras),
+    **{name: ("Beyond the floors", made) for name, made in BEYOND.items()},
 }
 
 
@@ -309,31 +189,22 @@ def run(out=print, *, quick: bool = False) -> list[dict]:
 
 def part(name: str, out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
     """Rows of one part."""
-    if name == "extras":
-        return extras(out, quick=quick)
-    return PARTS[name][1](out, quick=quick, peer=peer and have_tigramite())
+    made = PARTS[name][1]
+    return (
+        made(out, quick=quick) if name in BEYOND else made(out, quick=quick, peer=peer and have_tigramite())
+    )
 
 
 def main() -> None:
-    from . import _page
+    from ._parts import rows_of, show
 
-    quick, shown = "--quick" in sys.argv, _page.HERE / ".cache" / "lags-page.json"
-    only = sys.argv[sys.argv.index("--only") + 1].split(",") if "--only" in sys.argv else list(PARTS)
-    rows = {}
-    for name in only:
-        rows[name] = part(name, quick=quick, peer="--no-peer" not in sys.argv)
-    if not quick:
-        shown.parent.mkdir(exist_ok=True)
-        rows = (json.loads(shown.read_text()) if shown.exists() else {}) | rows
-        shown.write_text(json.dumps(rows))
-    sections = [(title, rows.get(name) or "not run") for name, (title, _) in PARTS.items()]
-    if "--write" in sys.argv:
-        print(
-            _page.write("lags", "Causal lags", [*sections, ("Notes", NOTES)], ("numpy", "scipy", "tigramite"))
-        )
-    else:
-        for title, body in sections:
-            print(f"\n### {title}\n\n{body if isinstance(body, str) else _page.table(body)}")
+    how = {"quick": "--quick" in sys.argv, "peer": "--no-peer" not in sys.argv}
+    rows = rows_of("lags", {name: partial(part, name, **how) for name in PARTS})
+    bodies: dict[str, list[dict]] = {}
+    for name, (title, _) in PARTS.items():
+        bodies.setdefault(title, []).extend(rows[name])
+    sections = [(title, body or "not run") for title, body in bodies.items()]
+    show("lags", "Causal lags", [*sections, ("Notes", NOTES)], ("numpy", "scipy", "tigramite"))
 
 
 if __name__ == "__main__":

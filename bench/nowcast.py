@@ -1,6 +1,6 @@
 """Recession nowcasts on FRED-MD: ours beside logits, the term-spread probit and a monotone LightGBM.
 
-    python -m bench.nowcast [--write]
+    python -m bench.nowcast [--write] [--only scores,timing,...]
 
 Yearly refits, 1978-2023; labels as announced by then; publication lags; figures of one vintage. Which
 settings were chosen on which years, and how often the later years were looked at, stands in NOTE.
@@ -8,7 +8,6 @@ settings were chosen on which years, and how often the later years were looked a
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import replace
 
@@ -25,7 +24,6 @@ from heedful.recall.nowcast.labels import Chronology
 from heedful.recall.nowcast.model import Nowcast
 from heedful.recall.nowcast.reading import explain
 
-from . import _page
 from ._data import locate
 
 NBER = Chronology.nber()
@@ -36,40 +34,44 @@ NEW, OLD = "fred_md_2023_12", "fred_md_2022_12"
 
 def run(out=print) -> list[dict]:
     """Rows {work, ours, theirs, anchor, note} for bench/RESULTS.md."""
-    sections = measure(out)
-    return sections["summary"] if sections else []
+    made = parts()
+    return _summary({name: make() for name, make in made.items()}) if made else []
 
 
-def measure(out=print) -> dict | None:
-    """Every section of the page; None where the data is not at hand."""
+def parts() -> dict:
+    """What makes each section of the page; none where the data is not at hand."""
     paths = {name: locate(name) for name in (NEW, OLD)}
     if paths[NEW] is None:
-        return None
+        return {}
     panel = read_panel(paths[NEW])
-    scores, tests = compare(panel)
-    out("scores done")
-    sections = {"scores": scores, "timing": timing(panel), "deletion": deletion(panel, tests["heads"]) + [
-        {**row, "observations taken away": "plain: " + row["observations taken away"]}
-        for row in deletion(panel, tests["plain"])]}
-    out("deletion done")
+
+    def test(method: str) -> Backtest:
+        return backtest(panel, NBER, Nowcast(method=method), start="1978-01")
+
+    made = {
+        "scores": lambda: compare(panel),
+        "timing": lambda: timing(panel),
+        "deletion": lambda: deletion(panel, test("heads")) + _plain(
+            deletion(panel, test("plain")), "observations taken away"),
+        "planted": lambda: planted(panel),
+        "planted_plain": lambda: _plain(
+            planted(panel, runs=50, method="plain", strengths=((8.0, 1.5),)), "planted"),
+    }
     if paths[OLD] is not None:
         older = read_panel(paths[OLD])
-        sections["replication"] = replication(panel, older, tests["heads"]) + [
-            {**row, "against": "plain: " + row["against"]}
-            for row in replication(panel, older, tests["plain"], seeds=3)]
-        out("replication done")
-    sections["planted"] = planted(panel) + [
-        {**row, "planted": "plain: " + row["planted"]}
-        for row in planted(panel, runs=50, method="plain", strengths=((8.0, 1.5),))]
-    out("planted done")
-    sections["summary"] = _summary(sections)
-    return sections
+        made["replication"] = lambda: replication(panel, older, test("heads")) + _plain(
+            replication(panel, older, test("plain"), seeds=3), "against")
+    return made
+
+
+def _plain(rows: list[dict], key: str) -> list[dict]:
+    return [{**row, key: f"plain: {row[key]}"} for row in rows]
 
 
 # -- scores -------------------------------------------------------------------------------------
 
 
-def compare(panel: Panel) -> tuple[list[dict], dict[str, Backtest]]:
+def compare(panel: Panel) -> list[dict]:
     """Every method on the same split."""
     models = {
         "heads": ("heedful: recent + decay + salience", Nowcast()),
@@ -99,7 +101,7 @@ def compare(panel: Panel) -> tuple[list[dict], dict[str, Backtest]]:
     low, high = base.interval("qps")
     rows.append({"method": "heads less best logit, QPS, 95 % (24-month blocks)",
                  "QPS": f"{base.qps() - base.qps('logit'):+.4f} [{low:+.4f}, {high:+.4f}]"})
-    return rows, tests
+    return rows
 
 
 def _row(words: str, test: Backtest, name: str, seconds) -> dict:
@@ -142,7 +144,8 @@ def timing(panel: Panel) -> list[dict]:
         waits = {c: sum(12 if d is None else d for d in early.delays("p", c)) for c in THRESHOLDS}
         chosen = max(THRESHOLDS, key=lambda c: (-waits[c], c))
         row = {"method": words, "QPS 1967-1977": f"{early.qps('p'):.3f}", "threshold by the rule": chosen,
-               "its delays": _said(test.delays("p", chosen)), "its false alarms": test.false_alarms("p", chosen)}
+               "its delays": _said(test.delays("p", chosen)),
+               "its false alarms": test.false_alarms("p", chosen)}
         quiet = np.sort(test.probability["p"].to_numpy()[test.truth == 0])[::-1]
         for months in (6, 10, 14):
             row[f"delays at {months} months of false alarm"] = _said(test.delays("p", float(quiet[months])))
@@ -396,9 +399,12 @@ def _summary(sections: dict) -> list[dict]:
         rows.append({"work": f"nowcast: overlap of the ten, {row['against']} (floor .8)",
                      "ours": row["overlap of the ten"], "theirs": "", "anchor": ".84", "note": ""})
     for row in [row for row in sections["planted"] if not row["planted"].startswith("plain")]:
+        there = f"runs in which it raised p by {MATTERS:g}"
         rows.append({"work": f"nowcast: planted, {row['planted']}, named first (floor .90)",
                      "ours": row["named first"], "theirs": "", "anchor": "", "note":
-                     f"and as what it is {row['named first, and as what it is']}; {row['runs']} runs"})
+                     f"as what it is {row['named first, and as what it is']}; {row['runs']} runs; in the "
+                     f"{row[there]} where it raised p by {MATTERS:g}: {row['named first there']}, as what it is "
+                     f"{row['and as what it is']}"})
     return rows
 
 
@@ -418,21 +424,20 @@ nothing right to name. "plain" is the literal idea, one trained softmax over all
 
 
 def main() -> None:
-    sections = measure(lambda text: print(text, file=sys.stderr))
-    if sections is None:
+    from ._parts import rows_of, show
+
+    made = parts()
+    if not made:
         return
-    parts = [("Floors, goals, anchors", sections["summary"]), ("How to read it", NOTE),
-             ("Scores on the same split", sections["scores"]),
-             ("Delays, alarms and thresholds", sections["timing"]),
-             ("Taking observations away", sections["deletion"]),
-             ("Naming the same again", sections.get("replication", "the older vintage is not at hand")),
-             ("Planted causes", sections["planted"])]
-    if "--write" in sys.argv:
-        print(_page.write("nowcast", "Nowcast: recessions on FRED-MD", parts,
-                          ("numpy", "scipy", "scikit-learn", "lightgbm", "pandas")))
-    else:
-        for heading, body in parts:
-            print(f"\n### {heading}\n\n{body if isinstance(body, str) else _page.table(body)}")
+    rows = rows_of("nowcast", made)
+    show("nowcast", "Nowcast: recessions on FRED-MD", [
+        ("Floors, goals, anchors", _summary(rows)), ("How to read it", NOTE),
+        ("Scores on the same split", rows["scores"]),
+        ("Delays, alarms and thresholds", rows["timing"]),
+        ("Taking observations away", rows["deletion"]),
+        ("Naming the same again", rows.get("replication") or "the older vintage is not at hand"),
+        ("Planted causes", rows["planted"] + rows["planted_plain"]),
+    ], ("numpy", "scipy", "scikit-learn", "lightgbm", "pandas"))
 
 
 if __name__ == "__main__":

@@ -209,3 +209,20 @@ def test_a_horizon_is_needed_and_other_codes_are_counted(cohort):
     model = History(365.0).fit(events, labels)
     strange = pd.concat([events, pd.DataFrame({"subject_id": [0], "time": [1.0], "code": ["new"]})])
     np.testing.assert_allclose(model.predict(strange, labels), model.predict(events, labels))
+
+
+def test_predictions_made_twice_are_told_and_two_outcomes_refused():
+    data = generated("sum", n=60, seed=2)
+    twice = pd.concat([data.labels, data.labels.iloc[:3]], ignore_index=True)
+    assert any("3 predictions repeat" in note for note in histories(data.events, twice).notes)
+    twice.loc[61, "boolean_value"] = not twice.loc[61, "boolean_value"]
+    with pytest.raises(InputError, match=r"row 62 of the labels"):
+        histories(data.events, twice)
+
+
+def test_dated_histories_speak_in_dates():
+    events = pd.DataFrame({"subject_id": [1, 1], "time": ["2015-01-01", "2015-03-01"], "code": ["a", "b"]})
+    labels = pd.DataFrame({"subject_id": [1], "prediction_time": ["2016-02-03"]})
+    assert histories(events, labels).when(0) == "2016-02-03"
+    days = histories(events.assign(time=[0.0, 9.0]), labels.assign(prediction_time=[30.0]))
+    assert days.when(0) == "day 30"

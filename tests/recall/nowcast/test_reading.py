@@ -12,7 +12,7 @@ from heedful.recall.nowcast.backtesting import backtest
 from heedful.recall.nowcast.claims import claim
 from heedful.recall.nowcast.model import Nowcast
 from heedful.recall.nowcast.pictures import bars, lags, timeline, waterfall
-from heedful.recall.nowcast.reading import best_run, explain
+from heedful.recall.nowcast.reading import _parted, best_run, explain
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +107,13 @@ def test_periods_that_are_none(panel, model):
         explain(model, panel, "soon")
     with pytest.raises(InputError, match="1900-01 is not in the panel"):
         explain(model, panel, "1900-01")
+
+
+def test_a_spike_that_did_more_than_the_rest_of_its_run_is_told_apart():
+    z = np.array([0.2, 0.6, 0.5, 4.6, 0.9, 0.7, 0.1])
+    points = np.array([0.0, 0.02, 0.02, 0.30, 0.05, 0.03, 0.0])
+    parts = _parted(np.arange(1, 6), z, points)
+    assert [p.tolist() for p in parts] == [[3], [1, 2, 4, 5]]
+    assert [p.tolist() for p in _parted(np.arange(1, 6), z, np.full(7, 0.05))] == [[1, 2, 3, 4, 5]]
+    steady = np.array([0.2, 1.6, 1.5, 2.6, 1.9, 1.7, 0.1])
+    assert [p.tolist() for p in _parted(np.arange(1, 6), steady, points)] == [[1, 2, 3, 4, 5]]

@@ -93,7 +93,8 @@ def fit(
         notes.append("Nothing was held out (--trust none): there is no score.")
     tables, outputs, reading = {"half-lives": fitted.half_lives_}, [], None
     if method == "heads":
-        tables["last values and covariates"] = fitted.coefficients_
+        if len(fitted.coefficients_):
+            tables["last values and covariates"] = fitted.coefficients_
         row = int(np.argmax(fitted.predict(H) * (np.bincount(H.row, minlength=len(H)) > 0)))
         pictures = [*patient(fitted, H, row), half_lives(fitted), *pictures]
         reading = read(fitted, H, row)
@@ -146,6 +147,7 @@ def predict(
     import numpy as np
     import pandas as pd
 
+    from ...files.events import read_events
     from ...reading.story import Story
     from ...writing import write_atomic
     from .pictures import patient
@@ -154,9 +156,11 @@ def predict(
     from .tokens import histories
 
     fitted = load(model)
-    H = histories(events, times, codes=fitted.codes_)
+    record = read_events(events)
+    H = histories(record, times, codes=fitted.codes_)
     risk = fitted.predict(H)
-    table = pd.DataFrame({"subject_id": H.subject, "prediction_time": H.time, "risk": risk})
+    when = pd.to_datetime(H.time, unit="D").strftime("%Y-%m-%d %H:%M") if record.dated else H.time
+    table = pd.DataFrame({"subject_id": H.subject, "prediction_time": when, "risk": risk})
     row = int(np.argmax(risk * (np.bincount(H.row, minlength=len(H)) > 0)))
     outputs = []
     if out is not None:

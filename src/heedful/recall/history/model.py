@@ -157,7 +157,9 @@ class History(Estimator):
                 remedy="give boolean_value, or duration and event, beside prediction_time",
             )
         if H.duration is not None and not (self.horizon and self.horizon > 0):
-            raise InputError("labels with durations need a horizon", remedy="History(horizon=<days>)")
+            raise InputError(
+                "labels with durations need a horizon", remedy="History(horizon=<days>), or --horizon"
+            )
         y = H.outcome if H.duration is None else H.died * (H.duration <= self.horizon)
         if not (0 < y.sum() < len(y)):
             raise InputError(

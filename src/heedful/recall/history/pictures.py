@@ -21,11 +21,11 @@ def patient(model: History, H: Histories, row: int) -> list:
     ]
     risk = float(model._risk(np.array([table.attrs["linear_predictor"]]))[0])
     who = table.attrs["subject"]
-    when = f"day {table.attrs['at']:g}"
-    running = table.sort_values("time")["contribution"].cumsum().to_numpy() + table.attrs["rest"]
+    table = table.sort_values("time", kind="stable")
+    running = table["contribution"].cumsum().to_numpy() + table.attrs["rest"]
     return [
         pic.Bars(
-            f"Subject {who} at {when}: what moved the risk to {risk:.2f}",
+            f"Subject {who} at {table.attrs['at']}: what moved the risk to {risk:.2f}",
             names,
             top["contribution"].to_numpy(),
             weights=top["weight"].to_numpy(),
@@ -35,15 +35,23 @@ def patient(model: History, H: Histories, row: int) -> list:
         ),
         pic.Timeline(
             f"Subject {who}: the history as it was read",
-            table["time"].to_numpy(dtype=float),
+            _clock(table["time"], H.dated),
             {"running sum of contributions": running},
             y_label="log hazard ratio",
             events=[
-                (float(r.time), str(r.code), float(r.contribution), float(r.weight)) for r in top.itertuples()
+                (t, str(r.code), float(r.contribution), float(r.weight))
+                for t, r in zip(_clock(top["time"], H.dated).tolist(), top.itertuples(), strict=True)
             ],
             caption="Every event before the prediction time and none after it.",
         ),
     ]
+
+
+def _clock(days: pd.Series, dated: bool) -> np.ndarray:
+    """Days as they are, or as ISO dates where they count from 1970."""
+    if not dated:
+        return days.to_numpy(dtype=float)
+    return pd.to_datetime(days, unit="D").dt.strftime("%Y-%m-%dT%H:%M:%S").to_numpy(dtype=str)
 
 
 def half_lives(model: History) -> pic.Bars:
@@ -51,7 +59,7 @@ def half_lives(model: History) -> pic.Bars:
     table = model.half_lives_[model.half_lives_["told"]].sort_values("half_life")
     return pic.Bars(
         "How long each code is remembered",
-        [f"{r.code} ({r.readout})" for r in table.itertuples()],
+        [f"{r.code} ({r.readout}): {r.half_life:.0f} d" for r in table.itertuples()],
         np.log10(table["half_life"].to_numpy()),
         low=np.log10(table["low"].to_numpy()),
         high=np.log10(table["high"].to_numpy()),

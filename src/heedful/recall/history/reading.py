@@ -43,7 +43,7 @@ def head_weights(model: History, H: Histories, row: int = 0) -> tuple[Weights, n
     """
     pairs = np.flatnonzero(H.row == row)
     if not len(pairs):
-        raise InputError(f"subject {H.subject[row]!r} has no event before {H.time[row]:g}")
+        raise InputError(f"subject {H.subject[row]!r} has no event before {H.when(row)}")
     table = model.half_lives_
     kind = {c: k for k, c in enumerate(model.codes_)}
     of_head = np.array([kind[c] for c in table["code"]])
@@ -114,9 +114,7 @@ def timeline(model: History, events, subject=None, time=None, *, row: int = 0) -
             "contribution": part,
         }
     )
-    table.attrs.update(
-        rest=eta - float(part.sum()), linear_predictor=eta, subject=H.subject[0], at=float(H.time[0])
-    )
+    table.attrs.update(rest=eta - float(part.sum()), linear_predictor=eta, subject=H.subject[0], at=H.when(0))
     return table
 
 
@@ -127,4 +125,4 @@ def read(model: History, H: Histories, row: int = 0):
     W, pairs, names = head_weights(model, H, row)
     _, r = W.read(None, [TopK(min(5, len(pairs))), LogPartition()])
     keys = [f"{H.codes[c]}, {age:g} d ago" for c, age in zip(H.code[pairs], H.dt[pairs], strict=True)]
-    return Reading(r, queries=names, keys=keys, title=f"subject {H.subject[row]} at day {H.time[row]:g}")
+    return Reading(r, queries=names, keys=keys, title=f"subject {H.subject[row]} at {H.when(row)}")

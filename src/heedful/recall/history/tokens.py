@@ -34,6 +34,8 @@ class Histories:
         0 or 1.
     duration, died : array (n,) or None
         Days to the event or to the end of follow-up, and whether it came.
+    dated : bool
+        Times are days since 1970-01-01: the table held dates.
     """
 
     subject: np.ndarray
@@ -50,6 +52,7 @@ class Histories:
     duration: np.ndarray | None = None
     died: np.ndarray | None = None
     notes: tuple[str, ...] = field(default=())
+    dated: bool = False
 
     def __len__(self) -> int:
         return len(self.time)
@@ -77,7 +80,14 @@ class Histories:
             pick(self.duration),
             pick(self.died),
             self.notes,
+            self.dated,
         )
+
+    def when(self, row: int) -> str:
+        """The time of a prediction in words: a date, or "day 730"."""
+        if self.dated:
+            return f"{pd.Timestamp(self.time[row], unit='D'):%Y-%m-%d}"
+        return f"day {self.time[row]:g}"
 
     def without_static(self, at: int) -> Histories:
         """The same without one static column (a group's name is no covariate)."""
@@ -112,7 +122,7 @@ def histories(events, labels, *, codes: list[str] | None = None) -> Histories:
     """
     events = events if isinstance(events, Events) else read_events(events)
     table = read_labels(labels, dated=events.dated)
-    notes = list(events.notes)
+    notes = [*events.notes, *_repeats(table, 1 if isinstance(labels, pd.DataFrame) else 2)]
     names, code = events.codes, events.code
     keep = np.ones(len(events), dtype=bool)
     if codes is not None:
@@ -177,7 +187,26 @@ def histories(events, labels, *, codes: list[str] | None = None) -> Histories:
         column("duration"),
         column("event"),
         tuple(notes),
+        events.dated,
     )
+
+
+def _repeats(table: pd.DataFrame, first_row: int) -> list[str]:
+    """What to say of predictions made twice; two outcomes for one of them are refused."""
+    key = ["subject", "time"]
+    twice = table.duplicated(key)
+    said = [c for c in ("outcome", "duration", "event") if c in table]
+    if twice.any() and said:
+        differs = (table.groupby(key)[said].transform("nunique", dropna=False) > 1).any(axis=1)
+        if differs.any():
+            at = int(np.flatnonzero((twice & differs).to_numpy())[0])
+            raise InputError(
+                f"subject {table['subject'].iloc[at]} has two outcomes at one prediction time "
+                f"({int((twice & differs).sum())} such rows)",
+                where=f"row {at + first_row} of the labels",
+                remedy="keep one of them",
+            )
+    return [f"{int(twice.sum())} predictions repeat a subject and time: each counts"] if twice.any() else []
 
 
 def _facts(events, code, timeless, subject, who, names) -> tuple[np.ndarray, list[str]]:

@@ -90,6 +90,11 @@ def lags(
     if out is not None:
         write_atomic(out, scan.links.to_csv(index=False).encode())
         outputs.append(out)
+    further = {
+        "products": scan.products_found,
+        "links to a variance": scan.variance_links,
+        "together within a step": scan.together,
+    }
     surest = "; ".join(
         f"{r.source} → {r.target} after {r.low}" + (f" to {r.high}" if r.high > r.low else "")
         for r in scan.links.head(5).itertuples()
@@ -106,15 +111,11 @@ def lags(
         scores=[Score("links found", len(scan.links), linear, "linear Granger test (VAR), same rate")],
         verdicts=judged,
         pictures=all_pictures(scan, judged[0] if judged else None),
-        tables={
-            "links": scan.links,
-            "own past": scan.self_links,
-            "products": scan.products_found,
-            "links to a variance": scan.variance_links,
-            "together within a step": scan.together,
-        },
+        tables={"links": scan.links, "own past": scan.self_links}
+        | {name: table for name, table in further.items() if len(table)},
         notes=[
             *scan.notes,
+            *(f"Nothing found: {name}." for name, table in further.items() if not len(table)),
             "More links found is not better: the two methods test different things.",
             "A hidden common driver makes links that are not there, here as in every method of this kind.",
             "Under strong autocorrelation read the lag interval (low, high), not the lag.",

@@ -70,4 +70,5 @@ def either(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
     array([0.0496])
     """
     t = np.minimum(first / share, second / (1 - share))
-    return 1 - (1 - np.minimum(share * t, 1.0)) * (1 - np.minimum((1 - share) * t, 1.0))
+    one, other = np.minimum(share * t, 1.0), np.minimum((1 - share) * t, 1.0)
+    return one + other - one * other  # written so, a p of 1e-30 does not round to 0
