@@ -1,7 +1,7 @@
 """Is a verdict worth its name? No-signal studies for every null, and power at a stated planted strength.
 
-`python -m bench.trust [--piece NAME] [--studies 2000] [--write]`: without a piece, all of them; a piece that
-was measured lies in bench/.cache and is not measured again unless it is named.
+`python -m bench.trust [--piece NAME] [--studies 2000] [--seconds S] [--write]`: without a piece, all of them;
+what was measured lies in bench/.cache (trust-*.json) and is not measured again unless its piece is named.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from bench.trust_studies import CELLS, HEADS, KINDS, study
 from heedful import Claim, Weights, examine, priors, reads
 from heedful.trust import Null, mass_interval
 from heedful.trust.draws import Masses
-from heedful.trust.mass import FEWEST, paired
+from heedful.trust.mass import FEWEST, null, paired
 from heedful.trust.tail import tail_p
 
 STRENGTHS = (1.0, 2.0, 3.0, 4.0, 6.0)
 TESTS = ("null", "mask null", "knock-out")  # those that decide; "identify" informs and costs most
-LABELS = ("p <= .05", "p <= .01")
+LEVELS = {"p <= .05": 0.05, "p <= .01": 0.01}
+SECONDS = float(sys.argv[sys.argv.index("--seconds") + 1]) if "--seconds" in sys.argv else np.inf
 
 
 def draws(kind: str) -> int:
@@ -45,24 +46,39 @@ def verdict(kind: str, strength: float, seed: int):
     return examine(claim, draws=draws(kind), seed=seed, tests=TESTS) if first.status == "supported" else first
 
 
-def verdicts(kind: str, strength: float, seeds) -> list:
-    """Verdicts on seeded studies."""
-    return [verdict(kind, strength, s) for s in seeds]
+def verdicts(kind: str, strength: float, studies: int) -> tuple[list, float]:
+    """(status, p) of seeded studies and their CPU seconds; kept on the way, so that a run can be resumed.
+
+    With `--seconds S` a process ends after S seconds of CPU time, to go on from there when called again.
+    """
+    path = CACHE / f"trust-{kind}-{strength:g}.json"
+    held = json.loads(path.read_text()) if path.exists() else {"found": [], "cpu": 0.0}
+    first = 0 if strength == 0 else 10**6
+    while len(held["found"]) < studies:
+        start = time.process_time()
+        at = len(held["found"])
+        for s in range(at, min(at + 50, studies)):
+            one = verdict(kind, strength, first + s)
+            held["found"].append([one.status, one.p])
+        held["cpu"] += time.process_time() - start
+        CACHE.mkdir(exist_ok=True)
+        path.write_text(json.dumps(held))
+        if time.process_time() > SECONDS:
+            sys.exit(f"{kind}, strength {strength:g}: {len(held['found'])} of {studies}; call again to go on")
+    return held["found"][:studies], held["cpu"]
 
 
 def calibration(kind: str, studies: int) -> list[dict]:
     """False 'supported', and the null's p at .05 and .01, when there is nothing to be found."""
-    start = time.process_time()
-    found = verdicts(kind, 0.0, range(studies))
-    p = np.array([v.p for v in found if v.p is not None])
-    status = [v.status for v in found]
-    hits = {word: int((p <= level).sum()) for word, level in zip(LABELS, (0.05, 0.01), strict=True)}
+    found, spent = verdicts(kind, 0.0, studies)
+    status = [s for s, _ in found]
+    p = np.array([x for _, x in found if x is not None])
     low = binomtest(status.count("supported"), studies).proportion_ci(0.95).low
     return [{
         "null": kind, "studies": studies, "cells": CELLS * (HEADS if kind == "heads" else 1),
         "supported": share(status.count("supported"), studies),
-        **{word: share(n, len(p)) for word, n in hits.items()},
-        "not testable": status.count("not testable"), "CPU s": round(time.process_time() - start),
+        **{word: share(int((p <= level).sum()), len(p)) for word, level in LEVELS.items()},
+        "not testable": status.count("not testable"), "CPU s": round(spent),
         "floor": "met" if low <= 0.05 else "missed",
     }]  # fmt: skip
 
@@ -71,7 +87,7 @@ def power(kind: str, studies: int) -> list[dict]:
     """Share of planted claims that are supported, by strength."""
     row, untested = {"null": kind, "studies each": studies}, 0
     for strength in STRENGTHS:
-        status = [v.status for v in verdicts(kind, strength, range(10**6, 10**6 + studies))]
+        status = [s for s, _ in verdicts(kind, strength, studies)[0]]
         row[f"{strength:g}"] = f"{status.count('supported') / studies:.2f}"
         untested = max(untested, status.count("not testable"))
     return [{**row, "not testable, at most": f"{untested / studies:.0%}"}]
@@ -102,24 +118,68 @@ def tail() -> list[dict]:
     return rows
 
 
+def scales() -> list[dict]:
+    """Excesses as they are, over each cell's spread, over each draw's: false findings and power."""
+    rows = []
+    for kind, strength, some in (("label", 3.0, 150), ("within", 4.0, 150), ("block", 2.0, 150)):
+        hits: dict[tuple, list] = {}
+        for planted in (0.0, strength):
+            for s in range(some):
+                masses = Masses(study(kind, planted, 7000 + s))
+                drawn = masses.drawn(199, np.random.default_rng(s))
+                excess = np.concatenate([masses.observed()[None], drawn])
+                excess = excess - excess.mean(0)
+                for words, scale in (
+                    ("as they are", 1.0), ("over each cell's sd", excess.std(0)),
+                    ("over each draw's mean deviation", np.abs(excess).mean(1, keepdims=True)),
+                ):  # fmt: skip
+                    scaled = excess / scale
+                    p = (1 + (scaled[1:].max(1) >= scaled[0, 0] - 1e-12).sum()) / 200
+                    hits.setdefault((words, planted), []).append(p <= 0.05)
+        for words in dict.fromkeys(w for w, _ in hits):
+            rows.append({
+                "null": kind, "excesses": words,
+                "p <= .05, no signal": share(int(np.sum(hits[words, 0.0])), some),
+                f"power at strength {strength:g}": f"{np.mean(hits[words, strength]):.2f}",
+            })  # fmt: skip
+    return [{**{k: v for k, v in r.items() if "power" not in k},
+             "power (strength)": next(f"{v} ({k.split()[-1]})" for k, v in r.items() if "power" in k)}
+            for r in rows]  # fmt: skip
+
+
 def misuse() -> list[dict]:
-    """What the wrong exchangeability does, with 300 no-signal studies each."""
+    """What an exchangeability that does not hold does, in 300 studies each."""
     from dataclasses import replace
 
-    cases = {
-        "images: blocks of 2 where neighbours within 2 are alike": ("block", {"block": 2}),
-        "series: keys exchanged one by one": ("circular", {"kind": "label"}),
-        "subjects with levels of their own: exchanged among subjects": ("within", {"kind": "label"}),
-    }
     rows = []
-    for words, (kind, changes) in cases.items():
-        hits, n = 0, 300
-        for s in range(n):
-            claim = study(kind, 0.0, s)
-            wrong = replace(claim.null, **changes)
-            again = Claim(claim.weights, claim.queries, claim.keys, null=wrong, family=claim.family)
-            hits += examine(again, draws=199, seed=s, tests=()).p <= 0.05
-        rows.append({"null that does not fit": words, "p <= .05": share(hits, n)})
+    for words, made in (
+        ("keys exchanged one by one", Null("label")),
+        ("contents shifted in a circle", Null("circular")),
+    ):
+        hits, untested = 0, 0
+        for s in range(300):
+            rng = np.random.default_rng(s)
+            q, k = rng.normal(size=(20, 4)) + 1.0, rng.normal(size=(600, 4))
+            for t in range(1, 600):
+                k[t] = 0.8 * k[t - 1] + 0.6 * k[t]
+            weights, window = Weights(q, k), np.arange(600) // 6
+            best = np.bincount(window, weights.columns()).argmax()
+            claim = Claim(weights, range(20), np.flatnonzero(window == best), null=made, family=window)
+            found = examine(claim, draws=199, seed=s, tests=())
+            hits += found.p is not None and found.p <= 0.05
+            untested += found.status == "not testable"
+        told = f"windows of 6 steps in a series with memory .8: {words}"
+        rows.append({"null": told, "p <= .05": share(hits, 300), "not testable": f"{untested / 300:.0%}"})
+    for block in (1, 2, 4, 6):
+        hits = 0
+        for s in range(300):
+            claim = study("block", 1e-9, s)  # cell 17, not chosen by looking
+            made = replace(claim.null, block=block)
+            hits += (
+                null(Claim(claim.weights, claim.queries, claim.keys, null=made), draws=199, seed=s).p <= 0.05
+            )
+        told = f"a patch of an image smoothed over 2, one cell without a family: blocks of {block} exchanged"
+        rows.append({"null": told, "p <= .05": share(hits, 300), "not testable": "0%"})
     return rows
 
 
@@ -208,8 +268,9 @@ def identify() -> list[dict]:
 def cost() -> list[dict]:
     """The quick examination against the reading it judges, alternating, medians of 7."""
     rng, rows = np.random.default_rng(0), []
-    for n, count, mask in ((512, 64, ""), (2048, 64, ""), (2048, 256, ""), (2048, 64, "causal"),
-                           (2048, 64, "nearest 32")):  # fmt: skip
+    cases = [(n, 64, "") for n in (128, 256, 512, 2048)]
+    cases += [(2048, 256, ""), (2048, 64, "causal"), (2048, 64, "nearest 32")]
+    for n, count, mask in cases:
         q, k, v = rng.normal(size=(3, n, 32))
         prior = {"": (), "causal": priors.Causal(), "nearest 32": priors.Nearest(np.arange(n), k=32)}[mask]
         taken = {"reading": [], "examination": []}
@@ -229,18 +290,16 @@ def cost() -> list[dict]:
 
 def piece(name: str, studies: int, again: bool) -> dict[str, list[dict]]:
     """One measured piece, kept in the cache."""
-    path = CACHE / f"trust-{name.replace(' ', '-')}.json"
+    path = CACHE / f"trust-{name}.json"
+    if name in KINDS:  # resumed study by study
+        return {"calibration": calibration(name, studies), "power": power(name, max(studies // 20, 20))}
     if path.exists() and not again:
         return json.loads(path.read_text())
-    if name in KINDS:
-        found = {"calibration": calibration(name, studies), "power": power(name, max(studies // 20, 20))}
-    else:
-        found = {name: {"tail": tail, "misuse": misuse, "few": few, "identify": identify, "cost": cost,
-                        "anchor": anchor}[name]()}  # fmt: skip
+    make = {"tail": tail, "misuse": misuse, "scales": scales, "few": few, "identify": identify, "cost": cost,
+            "anchor": anchor}[name]  # fmt: skip
+    found = {name: make()}
     CACHE.mkdir(exist_ok=True)
     path.write_text(json.dumps(found))
-    for rows in found.values():
-        print(table(rows), flush=True)
     return found
 
 
@@ -248,6 +307,7 @@ HEADINGS = {
     "calibration": "No signal: floor, the lower bound of 'supported' <= .05",
     "power": "Power by planted strength: floor, >= .8 at the strength stated, not testable <= 5 %",
     "tail": "The fitted tail on null statistics (tail='fit')",
+    "scales": "Cells on one scale (circular, rewire, label, within: as they are; block: over each draw's)",
     "misuse": "A null that does not fit",
     "few": "Coverage of the 95 % interval over queries",
     "anchor": "The mask null: nearest-8 attention in jets",
@@ -269,7 +329,8 @@ def main() -> None:
     studies = int(value.get("--studies", 2000))
     names = (*KINDS, *(h for h in HEADINGS if h not in ("calibration", "power")))
     if "--piece" in value:
-        piece(value["--piece"], studies, again=True)
+        for rows in piece(value["--piece"], studies, again=True).values():
+            print(table(rows), flush=True)
         return
     sections: dict[str, list[dict]] = {}
     for name in names:

@@ -30,7 +30,7 @@ def test_each_reading_is_its_formula():
 
 
 def test_gradients_are_those_of_autograd():
-    quantity = lambda o: np.sin(o[:, 0]) + o[:, 1] * o[:, 2]  # noqa: E731
+    quantity = lambda o: np.sin(o[:, 0]) + o[:, 1] * o[:, 2]
     made = claim(quantity=quantity)
     p = torch.tensor(made.rows, dtype=torch.float64)
     v = torch.tensor(np.repeat(made.values, 4, axis=0), requires_grad=True)

@@ -5,7 +5,7 @@ import pytest
 
 from heedful import Claim, Weights, examine
 from heedful.trust import Refit
-from heedful.trust.refits import rank_stability
+from heedful.trust.stability import rank_stability
 
 
 def planted(strength=2.0, seed=0, n=30, keys=40, d=8, values=True):

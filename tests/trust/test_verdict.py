@@ -26,7 +26,8 @@ def test_the_sentence_names_measure_unit_origin_and_what_n_counts():
     gain = Verdict("A", "not supported", 0.01, (-0.1, 0.1), None, 9, "Cox", (), "no cause", "holds 0",
                    measure="AUROC", unit="points", items="patients")  # fmt: skip
     assert gain.sentence() == (
-        "A: not supported; AUROC +0.010 [-0.100, +0.100] points against Cox, n = 9 patients; holds 0 (no cause)."
+        "A: not supported; AUROC +0.010 [-0.100, +0.100] points against Cox, n = 9 patients; holds 0 "
+        "(no cause)."
     )
     level = Verdict("A", "supported", 0.3, (0.2, 0.4), 1e-6, 9, "B", measure="AUROC", origin=0.5)
     assert "AUROC 0.800 [0.700, 0.900] against B, p = 1.0e-06" in level.sentence()

@@ -9,8 +9,7 @@ from ..errors import InputError
 from .claim import Claim
 from .verdict import Test
 
-ITEMS, WIDE = 8, 256  # rows examined; half as many where they have more keys than that
-KEYS = 2000  # keys per row beyond which the programme is not attempted
+ITEMS, KEYS = 4, 2000  # rows examined; keys per row beyond which the programme is not attempted
 ROUNDING = 1e-6  # how far the given weights may lie outside what the programmes find
 
 
@@ -77,7 +76,7 @@ def identify(claim: Claim, *, seed: int = 0) -> Test:
             "identify", None, np.nan, None, None, 0, "weights with the same output",
             f"not attempted: more than {KEYS} keys a query",
         )  # fmt: skip
-    some = rng.permutation(fit)[: ITEMS if np.median(count[fit]) <= WIDE else ITEMS // 2]
+    some = rng.permutation(fit)[:ITEMS]
     ends = [mass_interval(p[i, keys], v[i // per_lead][keys], claimed[i, keys])
             for i in some for keys in [np.flatnonzero(allowed[i])]]  # fmt: skip
     low, high = np.mean(ends, 0)

@@ -11,7 +11,7 @@ from .mass import LEVEL, paired
 from .removal import HELD, Removal
 from .verdict import Test
 
-SETS, MASS_SETS, INPUT_SETS = 199, 49, 39
+SETS, MASS_SETS, INPUT_SETS = 199, 29, 39
 ALONE = 256  # claimed keys up to which each is taken out alone
 
 

@@ -13,6 +13,7 @@ from ..errors import InputError
 from .alternatives import compare
 from .claim import Claim
 from .mass import LEVEL, null
+from .stability import rank_stability, spearman, t_interval
 from .verdict import Test
 
 
@@ -146,55 +147,6 @@ def _same_keys(made: Claim, like: Claim) -> None:
         raise InputError(f"the refit has {got} keys, the claim {want}")
 
 
-def _spearman(a: np.ndarray, b: np.ndarray) -> float:
-    """Rank correlation; 0 where one of the two does not vary."""
-    from scipy.stats import rankdata
-
-    a, b = rankdata(a), rankdata(b)
-    if a.std() == 0 or b.std() == 0:
-        return 0.0
-    return float(np.corrcoef(a, b)[0, 1])
-
-
-def _interval(values: Sequence[float]) -> tuple[float, float]:
-    """95 % by Student's t for the mean of independent values."""
-    from scipy.stats import t
-
-    n = len(values)
-    half = t.ppf(0.975, n - 1) * np.std(values, ddof=1) / np.sqrt(n) if n > 1 else np.inf
-    return float(np.mean(values) - half), float(np.mean(values) + half)
-
-
-def rank_stability(profiles: Sequence[np.ndarray]) -> tuple[float, tuple[float, float]]:
-    """Mean Spearman correlation over all pairs of fits, and its 95 % interval.
-
-    Pairs share fits and are not independent; the interval is the jackknife's, which leaves out one fit with
-    all its pairs, with Student's t.
-
-    Parameters
-    ----------
-    profiles : sequence of array (Nk,)
-        A key profile of each fit, at least three.
-
-    Examples
-    --------
-    >>> rank_stability([np.arange(9.0)] * 4)
-    (1.0, (1.0, 1.0))
-    """
-    from scipy.stats import t
-
-    m = len(profiles)
-    alike = np.array([[_spearman(a, b) for b in profiles] for a in profiles])
-    np.fill_diagonal(alike, 0.0)
-    total = alike.sum()
-    mean = total / (m * (m - 1))
-    if m < 3:
-        return float(mean), (-1.0, 1.0)
-    left = (total - 2 * alike.sum(0)) / ((m - 1) * (m - 2))
-    half = t.ppf(0.975, m - 1) * np.sqrt((m - 1) / m * ((left - left.mean()) ** 2).sum())
-    return float(mean), (max(float(mean - half), -1.0), min(float(mean + half), 1.0))
-
-
 def _profile(claim: Claim) -> np.ndarray:
     return claim.rows[claim.live].mean(0)
 
@@ -221,9 +173,9 @@ def _randomise(claim: Claim, depths: tuple, found: _Found) -> Test:
         found.made = [(None, c) for c in last]
         return found.short("randomise")
     mine, masses = _mass(claim), [_mass(c) for c in last]
-    low, high = _interval([mine - m for m in masses])
+    low, high = t_interval([mine - m for m in masses])
     cascade = {
-        d: [_spearman(_profile(claim), _profile(c)) for at, c in found.made if d is None or at[0] == d]
+        d: [spearman(_profile(claim), _profile(c)) for at, c in found.made if d is None or at[0] == d]
         for d in depths
     }
     alike = cascade[depths[-1]]
@@ -273,7 +225,7 @@ def _uniform(found: _Found) -> Test:
         return found.short("uniform baseline")
     pairs = np.array([pair for _, pair in found.made], float)
     gap = pairs[:, 0] - pairs[:, 1]
-    low, high = _interval(gap)
+    low, high = t_interval(gap)
     learned, uniform = pairs.mean(0)
     says = f"held-out accuracy {learned:.3f}, {uniform:.3f} when fitted with uniform weights"
     return Test(
