@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from heedful.perceive.inpaint import holes
 from heedful.perceive.inpaint.model import Inpainter
+from heedful.perceive.inpaint.tokens import bank_of
 
 from . import _data
 
@@ -220,4 +221,66 @@ def number_types():
             "largest difference HU": f"{empty} of 256 are NaN",
         }
     )
+    return rows
+
+
+def tumours(seeds: int = 6):
+    """Planted tumours in real slices: where do core holes and rim holes draw from? One row per tissue."""
+    stack = dicom_volume()
+    if stack is None:
+        return []
+    gathered = {}
+    for z in (2, 10, 17):
+        for seed in range(seeds):
+            rng = np.random.default_rng([31, z, seed])
+            image, tissue = stack[z].copy(), np.full(stack[z].shape, 3)
+            tissue[image < -20], tissue[image < -500], tissue[image > 180] = 5, 0, 4
+            soft = ndimage.uniform_filter(((image > 20) & (image < 180)).astype(float), 31) > 0.8
+            placed, used = [], np.zeros(soft.shape, bool)
+            y, x = np.mgrid[: soft.shape[0], : soft.shape[1]]
+            while len(placed) < 5 and (soft & ~used).any():
+                centre = rng.choice(np.argwhere(soft & ~used))
+                radius = rng.uniform(14, 20)
+                holes.plant(image, tissue, centre, radius, rng)
+                used |= np.hypot(y - centre[0], x - centre[1]) < 2.4 * radius
+                placed.append((centre, radius))
+            for kind, reach in (("core", 0.0), ("rim", 0.81)):
+                angle = rng.uniform(0, 2 * np.pi)
+                r, c = (
+                    placed[0][0] + reach * placed[0][1] * np.array([np.sin(angle), np.cos(angle)])
+                ).astype(int)
+                hidden = np.zeros(soft.shape, bool)
+                hidden[r - 4 : r + 4, c - 4 : c + 4] = True
+                part = Inpainter().predict(image, hidden).parts[0]
+                share, labels = part.sources.shares(np.where(hidden, -1, tissue))
+                candidates = part.asked
+                bank = bank_of(np.where(hidden, 0, image), hidden, candidates.geometry, limit=3000)
+                middle = bank.corner + candidates.geometry.window // 2
+                own = tissue[middle[:, 0], middle[:, 1]]
+                weight = np.exp(candidates.score)
+                weight /= weight.sum(1, keepdims=True)
+                for label, name in ((1, "core"), (2, "rim"), (3, "other soft tissue")):
+                    got = float(share[:, labels == label].sum(1).mean())
+                    # the same weights on candidates drawn at random
+                    draws = np.array(
+                        [
+                            np.mean((weight * (own[rng.integers(0, len(own), weight.shape)] == label)).sum(1))
+                            for _ in range(999)
+                        ]
+                    )
+                    gathered.setdefault((kind, name), []).append((got, float((own == label).mean()), draws))
+    rows = []
+    for (kind, name), cells in gathered.items():
+        got, chance = np.mean([c[0] for c in cells]), np.mean([c[1] for c in cells])
+        null = np.mean([c[2] for c in cells], 0)
+        rows.append(
+            {
+                "hole in": kind,
+                "sources in": name,
+                "share of weight": f"{got:.3f}",
+                "area chance": f"{chance:.3f}",
+                "above chance in": f"{np.mean([c[0] > c[1] for c in cells]):.0%} of {len(cells)}",
+                "permutation p": f"{(1 + (null >= got).sum()) / 1000:.3f}",
+            }
+        )
     return rows

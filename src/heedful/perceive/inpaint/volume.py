@@ -4,7 +4,7 @@
    would use today; gaps of several slices only move the taps apart.
 2. **Ridge**: around each hole, what the taps leave over is regressed on the 3 x 3 neighbourhoods in those
    slices (36 numbers), penalised, the nearest pixels counting most, with Cauchy weights that keep edges and
-   vessels from bending the fit.
+   vessels from bending the fit. It is shrunk by what it is worth on blocks of the surroundings left out.
 3. **Attention** on the ridge's visible residual e: a hidden voxel asks visible voxels of its slice whose
    surroundings *in the neighbouring slices* look like its own. The correction is shrunk by n / (n + 4), n
    being the effective number of sources.
@@ -27,6 +27,7 @@ from .tokens import EIGHT, grow
 MERGE, READ = 8, 30  # pixels: holes closer than this are one region; how far around it the ridge learns
 FADE = 10.0  # pixels from the hole over which a sample's say in the ridge falls by e
 PENALTY, CAUCHY = 50.0, 40.0  # HU^2 per sample; HU
+FOLDS, BLOCK = 3, 8  # the ridge is judged on each third of the surroundings, in blocks of so many pixels
 SHIFT, PATCH = 5, 3  # attention: shifts up to, patch side, pixels
 NOISE = 20.0  # HU: how much two looks at the same tissue differ
 SHARES = (0.8, 0.25, 0.2)
@@ -163,7 +164,7 @@ def fill_region(volume, hidden, z: int, region, offsets, *, top: int = 64, share
     tap = np.tensordot(interpolation(offsets), neighbours, 1)
     ridge = tap.copy()
     if usable.sum() > 9 * len(offsets) * 3:
-        ridge = tap + _ridge(slice_ - tap, neighbours, usable, np.exp(-away[usable] / FADE))
+        ridge = tap + _judged(slice_ - tap, neighbours, usable, np.exp(-away[usable] / FADE))
     residual = np.where(usable, slice_ - ridge, 0.0)
     correction, source, score, value = _attention(residual, neighbours, usable, todo, top)
     first = _kriging(residual, usable, todo, 1.6, 0.3, 6)
@@ -205,6 +206,19 @@ def fit_shares(gathered, pull: float = 0.3) -> np.ndarray:
     scale = np.sqrt(np.trace(A @ A.T) / 3) or 1.0
     X = np.concatenate([A.T / scale, np.sqrt(pull) * np.eye(3)])
     return optimize.nnls(X, np.concatenate([y / scale, np.sqrt(pull) * np.asarray(SHARES)]))[0]
+
+
+def _judged(target, neighbours, usable, say):
+    """The ridge's prediction everywhere, times the share of it (0 to 1) that held on blocks left out."""
+    rows, cols = np.nonzero(usable)
+    fold = (rows // BLOCK + cols // BLOCK) % FOLDS
+    truth, unseen = target[usable], np.zeros(len(rows))
+    for k in range(FOLDS):
+        others = np.where(fold == k, 1e-9, say)
+        unseen[fold == k] = _ridge(target, neighbours, usable, others)[usable][fold == k]
+    w = say / (1.0 + ((truth - unseen) / CAUCHY) ** 2)
+    share = (w * unseen * truth).sum() / max((w * unseen**2).sum(), 1e-9)
+    return np.clip(share, 0.0, 1.0) * _ridge(target, neighbours, usable, say)
 
 
 def _ridge(target, neighbours, usable, say):
