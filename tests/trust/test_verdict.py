@@ -165,3 +165,57 @@ def test_blocks_of_an_image_that_are_too_small_do_not_make_findings():
                       family=cell)  # fmt: skip
         hits += null(claim, draws=59, seed=s).p <= 0.05
     assert hits <= 14  # .05 expected, .2 where each draw's own variation is not accounted for
+
+
+def test_wrong_shapes_and_numbers_are_named():
+    w, v = weights(), np.ones((40, 2))
+    cases = {
+        "(49,), (40,)": lambda: Claim(w, range(20), np.ones(49, bool)),
+        "(3,), (20,)": lambda: Claim(w, np.ones(3, bool), [0]),
+        "gave shape (20, 2), one number": lambda: examine(
+            Claim(w, range(20), [0, 1], values=v, quantity=lambda o: o)
+        ),
+        "gave shape (), one number": lambda: examine(Claim(w, range(20), [0, 1], values=v, quantity=np.sum)),
+        "not finite": lambda: examine(
+            Claim(w, range(20), [0, 1], values=v, quantity=lambda o: np.full(len(o), np.nan))
+        ),
+        "delete) gave shape (3,)": lambda: examine(
+            Claim(w, range(20), [0, 1], delete=lambda gone: np.zeros(3))
+        ),
+        "needs 19 at least": lambda: examine(Claim(w, range(20), [0, 1]), draws=10),
+        "the weights are": lambda: examine(Claim(w, range(20), [0, 1], values=np.ones((3, 40, 2)))),
+        "leave the sink out": lambda: examine(Claim(weights(sink=0.5), range(20), [0, 1])),
+    }  # fmt: skip
+    for said, made in cases.items():
+        with pytest.raises(InputError) as error:
+            made()
+        assert said in str(error.value)
+
+
+def test_torch_half_precision_and_shared_heads_are_examined():
+    import torch
+
+    g = torch.Generator().manual_seed(0)
+    q, k = torch.randn(4, 9, 4, generator=g), torch.randn(2, 30, 4, generator=g)
+    v = torch.randn(2, 30, 3, generator=g, requires_grad=True)
+    w = Weights(q.bfloat16(), k.bfloat16(), gqa=True)
+    claim = Claim(w, range(9), range(5), values=v.bfloat16())
+    want = (w @ v.bfloat16()).detach().float().numpy().reshape(-1, 3)
+    assert np.allclose(claim.outputs(claim.rows), want, atol=0.05)
+    assert examine(claim, draws=99).p is not None
+
+
+def test_exchanging_keys_of_a_series_is_warned_about_in_the_sentence():
+    rng = np.random.default_rng(0)
+    k = rng.normal(size=(200, 4))
+    for t in range(1, 200):
+        k[t] = 0.8 * k[t - 1] + 0.6 * k[t]
+    q = rng.normal(size=(20, 4)) + 1
+    warned = examine(Claim(Weights(q, k), range(20), range(50, 60), caution="assuming peace"))
+    assert "assuming peace; neighbouring keys are alike (r = 0." in warned.sentence()
+    for fine in (
+        Claim(Weights(q, rng.permutation(k)), range(20), range(50, 60)),
+        Claim(Weights(q, k), range(20), range(50, 60), null="circular"),
+        Claim(weights(nk=200, strength=3.0), range(20), range(4)),  # claimed keys may well be alike
+    ):
+        assert "alike" not in examine(fine).sentence()

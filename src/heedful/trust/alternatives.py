@@ -87,7 +87,7 @@ def _gradient(claim: Claim, out: np.ndarray) -> np.ndarray:
     for c in range(out.shape[1]):
         shift = np.zeros(out.shape[1])
         shift[c] = step
-        up, down = (np.asarray(claim.quantity(out + s), float) for s in (shift, -shift))
+        up, down = (claim.measured(out + s) for s in (shift, -shift))
         columns.append((up - down) / (2 * step))
     return np.stack(columns, -1)
 

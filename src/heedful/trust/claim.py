@@ -98,6 +98,9 @@ class Claim:
             np.asarray(self.queries) if not isinstance(self.queries, range) else list(self.queries),
             "Claim(queries)",
         ).numpy()
+        asked = np.asarray(self.queries)
+        if asked.dtype == bool and asked.shape != (nq,):
+            raise InputError(f"Claim(queries) has shape {asked.shape}, ({nq},) was expected")
         if queries.size == 0:
             raise InputError("Claim(queries) names no query")
         if queries.min() < 0 or queries.max() >= nq:
@@ -141,6 +144,8 @@ class Claim:
                 raise InputError(f"{name} has shape {array.shape}, ({nq}, {nk}) was expected")
             chosen = array[self.queries]
         else:
+            if array.dtype == bool and array.shape != (nk,):
+                raise InputError(f"{name} has shape {array.shape}, ({nk},) or ({nq}, {nk}) was expected")
             number = indices(array, name).numpy()
             if number.size and (number.min() < 0 or number.max() >= nk):
                 raise InputError(f"{name} runs from {number.min()} to {number.max()}, there are {nk} keys")
@@ -228,9 +233,11 @@ class Claim:
 
     @property
     def _values(self) -> np.ndarray:
-        v = self.values.detach().cpu() if isinstance(self.values, torch.Tensor) else self.values
-        v = np.asarray(v, float)
-        return v[:, None] if v.ndim == 1 else v
+        given = isinstance(self.values, torch.Tensor)
+        v = self.values.detach().to("cpu", torch.float64).numpy() if given else np.asarray(self.values, float)
+        v = v[:, None] if v.ndim == 1 else v
+        groups = self.weights._groups  # heads of queries that share a head of keys share its values
+        return v.repeat(groups, -3) if groups > 1 and v.ndim >= 3 and v.shape[-3] > 1 else v
 
     @cached_property
     def item_values(self) -> np.ndarray | None:
@@ -241,7 +248,10 @@ class Claim:
         lead, nk = self.weights.shape[:-2], self.weights.shape[-1]
         if v.shape[-2] != nk:
             raise InputError(f"Claim(values) has {v.shape[-2]} rows, there are {nk} keys")
-        wide = np.broadcast_to(v, (*lead, *v.shape[-2:])).reshape(self.all_leads, *v.shape[-2:])
+        try:
+            wide = np.broadcast_to(v, (*lead, *v.shape[-2:])).reshape(self.all_leads, *v.shape[-2:])
+        except ValueError:
+            raise InputError(f"Claim(values) is {v.shape}, the weights are {self.weights.shape}") from None
         return wide if self.head is None else wide[self.head : self.head + 1]
 
     def outputs(self, rows: np.ndarray) -> np.ndarray:
@@ -254,7 +264,23 @@ class Claim:
         """How much the quantity moves (items,) between two outputs (items, Dv)."""
         if self.quantity is None:
             return np.linalg.norm(before - after, axis=-1)
-        return np.abs(np.asarray(self.quantity(before), float) - np.asarray(self.quantity(after), float))
+        return np.abs(self.measured(before) - self.measured(after))
+
+    def measured(self, out: np.ndarray) -> np.ndarray:
+        """The quantity (items,) of outputs (items, Dv)."""
+        return one_each(self.quantity(out), len(out), "Claim(quantity)")
+
+
+def one_each(found: Any, n: int, name: str) -> np.ndarray:
+    """What a function of the user gave, if it is one finite number for each of ``n``."""
+    found = np.asarray(found, float)
+    if found.shape != (n,):
+        raise InputError(f"{name} gave shape {found.shape}, one number for each of {n} was expected")
+    if not np.isfinite(found).all():
+        raise InputError(
+            f"{name} gave a number that is not finite, for {int((~np.isfinite(found)).sum())} of {n}"
+        )
+    return found
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -76,6 +76,8 @@ def examine(
     for word, given, known in (("level", level, ("quick", "full")), ("tail", tail, ("count", "fit"))):
         if given not in known:
             raise InputError(f"{word} is {given!r}, {known[0]!r} or {known[1]!r} was expected")
+    if draws < 1 / LEVEL - 1:
+        raise InputError(f"draws is {draws}; p <= {LEVEL:g} needs {int(1 / LEVEL) - 1} at least")
     unknown = [t for t in tests or () if t not in QUICK]
     if unknown:
         raise InputError(f"test {unknown[0]!r} is not known; one of {', '.join(QUICK)} was expected")
@@ -182,7 +184,8 @@ def _coming_back(claim: Claim, number: np.ndarray, shifts: np.ndarray | None) ->
 
 
 def _verdict(claim: Claim, status: str, tests, reason: str) -> Verdict:
-    told = {"caution": claim.caution, "reason": reason, "measure": claim.measure}
+    caution = "; ".join(dict.fromkeys(c for c in (claim.caution, *(t.caution for t in tests)) if c))
+    told = {"caution": caution, "reason": reason, "measure": claim.measure}
     if not tests:
         return Verdict(claim.name, status, float("nan"), None, None, claim.n, "", (), **told)
     first = tests[0]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .claim import Claim
+from .claim import Claim, one_each
 from .mass import LEVEL, paired
 from .removal import HELD, Removal
 from .verdict import Test
@@ -118,7 +118,7 @@ def delete_inputs(claim: Claim, *, sets: int = INPUT_SETS, seed: int = 0, progre
     size = claimed.sum(-1)
 
     def quantity(removed: np.ndarray) -> np.ndarray:
-        return np.asarray(claim.delete(removed), float).reshape(n)
+        return one_each(claim.delete(removed), n, "Claim(delete)")
 
     before = quantity(np.zeros((n, nk), dtype=bool))
     effect = np.abs(before - quantity(claimed))[live]

@@ -13,6 +13,7 @@ from .verdict import Test
 DRAWS = 999
 LEVEL = 0.05
 FEWEST = 6  # queries below which their spread says nothing: 2 ** -6 < .025 < 2 ** -5
+NEIGHBOURS = 30  # pairs of neighbouring keys from which their likeness is told
 MANY = 20  # cells from which a map's own variation can be told
 SMALL = 30  # queries below which the t interval replaces the bootstrap, which is then too narrow
 
@@ -69,6 +70,23 @@ def paired(difference: np.ndarray, claim: Claim, seed: int) -> tuple[float, tupl
     draws = by_query[rng.integers(0, n, (2000, n))].mean(-1)
     low, high = np.percentile(draws, [2.5, 97.5])
     return mean, (float(low), float(high))
+
+
+def _order_matters(claim: Claim) -> str:
+    """Said where keys are exchanged freely although neighbours that are not claimed are alike."""
+    if claim.null.kind != "label":
+        return ""
+    count = claim.allowed.sum(0)
+    mean = np.where(claim.allowed, claim.scores[0], 0.0).sum(0) / np.maximum(count, 1)
+    free = (count > 0) & ~claim.claimed.any(0)
+    pairs = np.flatnonzero(free[1:] & free[:-1])
+    a, b = mean[pairs], mean[pairs + 1]
+    if len(pairs) < NEIGHBOURS or a.std() == 0 or b.std() == 0:
+        return ""
+    r = float(np.corrcoef(a, b)[0, 1])
+    if r <= max(0.2, 3 / np.sqrt(len(pairs))):
+        return ""
+    return f"neighbouring keys are alike (r = {r:.2f}), which exchanging them one by one does not keep"
 
 
 def _excess(masses: np.ndarray, centre: np.ndarray, scaled: bool) -> np.ndarray:
@@ -149,5 +167,5 @@ def null(
     return Test(
         "null", None if blocks else p <= LEVEL, effect, interval, p, total, words, says,
         {"observed": float(observed[0]), "drawn": drawn[:, 0], "largest": largest}, p_from=source,
-        blocks=blocks,
+        blocks=blocks, caution=_order_matters(claim),
     )  # fmt: skip

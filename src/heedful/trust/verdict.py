@@ -35,6 +35,8 @@ class Test:
         Where p comes from: draws counted, all shifts, a fitted tail.
     blocks : str
         Why the claim cannot be judged without this test, or ''.
+    caution : str
+        What may make it too easy, or ''; said in the verdict.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Test:
     detail: dict[str, Any] = field(default_factory=dict)
     p_from: str = ""
     blocks: str = ""
+    caution: str = ""
 
     __test__ = False  # not a test case for pytest
 
