@@ -138,46 +138,52 @@ def cost(out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
             }
         )
         out(rows[-1])
-    if not quick:
-        import resource
-
-        data = planted("unseen", N=100, T=10_000, seed=FRESH)
-        start = time.process_time()
-        count = hits(ours(data.values), data.truth(L))
-        rows.append(
-            {
-                "work": "N=100, T=10,000, one process",
-                "floor": "runs",
-                "goal": "",
-                "ratio": f"F1 {f1(count):.3f}",
-                "ours": f"{time.process_time() - start:.0f} s CPU, peak "
-                f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB",
-            }
-        )
-        out(rows[-1])
     return rows
 
 
-NOTES = """- Panels of N = 20 are given to PCMCI three a cell (it takes seconds for each), others twelve or
-  forty.
-- p-values are conservative in the body (.040 to .047 below .05, outside Monte-Carlo error): token p
-  is a union bound over its block and, by Bonferroni, its products, and neighbouring lags of an AR
-  .9 series make that bound loose. Blocks alone (`products=False`) give .0487 ± .0023 (150 panels).
-  The far tail is exact within error.
-- Links of the autocorrelated sets are as strong as was guessed from eight other panels to put PCMCI
-  at .45 (it came out at .42).
-- Near a unit root the default is anti-conservative, as the page shows; `near_unit_root="filter"` is
-  exact and costs F1, so it is left to the user, and the notes of a scan say when it matters.
-- A hidden driver that reaches two series at different lags is not told (0 of 4 panels); at one step
-  it is.
-- Products were made cheaper between the sections of this page (rows, contiguous reads); all scores agree to
-  1e-10, which a test checks."""
+def large(out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
+    """A hundred series of 10,000 steps in one process (quick: 30 of 2,000)."""
+    import resource
+
+    N, T = (30, 2_000) if quick else (100, 10_000)
+    data = planted("unseen", N=N, T=T, seed=FRESH)
+    start = time.process_time()
+    count = hits(ours(data.values), data.truth(L))
+    row = {
+        "work": f"N={N}, T={T:,}, one process",
+        "floor": "runs",
+        "goal": "",
+        "ours": f"{time.process_time() - start:.0f} s CPU, peak "
+        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB",
+        "ratio": f"F1 {f1(count):.3f}",
+    }
+    out(row)
+    return [row]
+
+
+NOTES = """- Panels are given to PCMCI twelve a cell at N = 5, four at N = 10, one at N = 20 (it takes seconds for each).
+  On 40 to 108 panels with seeds from 500,000 on it came to .580, .706, .951, .422 and .027.
+- How p became exact, p < .05 on panels without links (normal noise): a union bound with Bonferroni over a
+  token's products .042; Hunter's bound with the correlations of neighbouring products .046 (300 panels);
+  then the rest was traced to terms that got in by luck and explain their neighbours away (without any
+  selection .0487, blocks alone .0502). First attempt: only terms at a tenth of the entry p stay for the final
+  tests: .0485, but at N = 20 weak true drivers fell out and their neighbours took their place (F1 at AR
+  .85-.95 from .82 to .66 on seeds from 900,000 on). Second: terms stay that pass Benjamini-Hochberg over the
+  whole panel: .0499, and no F1 lost.
+- Near a unit root three ways were tried on other seeds. News alone: exact, F1 at AR .85-.95 less .03 to .08.
+  News scored, levels in the model: exact, no loss at N = 5, .10 at N = 20. Both must speak (now): conservative,
+  no loss found.
+- Links of the autocorrelated sets are as strong as was guessed from eight other panels to put PCMCI at .45.
+- Links to a variance under GARCH are called too often (the row says how often): the target's own swings are
+  an ARMA process of which one lag and one forgotten past are in the model.
+- A hidden driver that reaches two series at different lags is not told (0 of 4 panels); at one step it is."""
 
 
 PARTS = {
     "links": ("Links found", links),
     "nulls": ("Panels without links", nulls),
     "cost": ("Cost", cost),
+    "large": ("Cost", large),
     **{name: ("Beyond the floors", made) for name, made in BEYOND.items()},
 }
 
