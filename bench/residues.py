@@ -49,6 +49,19 @@ ANCHORS = {
 SPECIFICITY = "17 161 172 176 177 180 183 187 188 189 191 192 213 215 216 220 221 226 227 228"
 CATALYSIS = "19 33 42 43 55 56 57 58 102 141 142 184 194 195 196 197 198 199 213 214 216 225"
 TRIED = """
+- Above mean field and plmDCA, attempt 1: refinement by pseudo-likelihood, its penalty by held-out
+  pseudo-likelihood (a fifth of the sequences). It picks .005 on S1A and PF00131, .01 on DHFR, .005 on
+  PF02953, and the maps are worse than the closed form (P@L, |i-j| >= 6, couplings + .6 mutual
+  information: S1A .578, DHFR .516, PF02953 .719): the penalty that predicts letters is not the one
+  that finds contacts. On subsamples of PF00014 and PF00595 the same procedure had been ahead.
+- Attempt 2: weights for the pairs around a pair, learned from half the sequences against the other:
+  the default now. On the two other families AP .254 -> .278. The same by boosted trees in the place
+  of a linear sum: AP .302 against .307 there, not kept.
+- The weight of mutual information learned the same way (predicting the other half's couplings): .3 to
+  1.5, too much for DHFR (P@L .472), not kept.
+- Plain attention was under-trained before (8 heads, 200 steps: P@L .09 on S1A and DHFR, .34 on
+  PF02953); it has 32 heads of 32 now and runs until its loss no longer falls, at most 1000 steps.
+- The site rows are of the map without borrowing: what neighbouring pairs add is nearness again.
 """
 PEER = """
 import sys, numpy as np

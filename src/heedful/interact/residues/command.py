@@ -43,8 +43,6 @@ def contacts(
     import pandas as pd
 
     from ...errors import InputError
-    from ...files.alignment import read_alignment
-    from ...files.structure import read_structure
     from . import couplings as cp
     from .claims import examine_contacts
     from .model import SiteContacts
@@ -52,11 +50,9 @@ def contacts(
     from .pictures import contact_pictures
     from .precision import precision_interval, precisions
     from .reading import read_contacts
-    from .tokens import prepare
 
     check_outputs(out or [], CONTACTS, structure)
-    chain_read = read_structure(structure, chain) if structure else None
-    family = prepare(read_alignment(alignment), chain_read, query=query, row_gaps=row_gaps, seed=seed)
+    family, data = _family(alignment, structure, chain, query=query, row_gaps=row_gaps, seed=seed)
     if separation >= family.length - 1:
         raise InputError(
             f"--separation {separation} leaves no pair among {family.length} residues", remedy="6 is usual"
@@ -117,8 +113,7 @@ def contacts(
         study="residues",
         title=f"Contacts of {alignment.name}",
         headline=headline,
-        data=f"{alignment.name}: {len(family.codes)} sequences, {family.length} residues"
-        + (f"; {structure.name} chain {chain_read.chain}" if structure else ""),
+        data=data,
         scores=scores,
         verdicts=verdicts,
         tables=tables,
@@ -156,8 +151,6 @@ def site(
     """Rank residues by their link to a binding site, beside distance and conservation; --out .csv .cif."""
     import numpy as np
 
-    from ...files.alignment import read_alignment
-    from ...files.structure import read_structure
     from .claims import examine_site
     from .model import SiteContacts
     from .outputs import SITES, check_outputs, write_sites
@@ -165,11 +158,9 @@ def site(
     from .reading import read_site
     from .site import nearness
     from .sites import choose_site, compare_measures, site_table
-    from .tokens import prepare
 
     check_outputs(out or [], SITES, structure)
-    chain_read = read_structure(structure, chain)
-    family = prepare(read_alignment(alignment), chain_read, query=query, row_gaps=row_gaps, seed=seed)
+    family, data = _family(alignment, structure, chain, query=query, row_gaps=row_gaps, seed=seed)
     members, said = choose_site(family, ligand=ligand, residues=residues, record=record)
     # links are asked for, not contacts: what neighbouring pairs add is nearness again
     model = SiteContacts(neighbours=0, seed=seed).fit(family.codes)
@@ -202,8 +193,7 @@ def site(
         study="residues",
         title=f"Residues linked to {said}",
         headline=headline,
-        data=f"{alignment.name}: {len(family.codes)} sequences, {family.length} residues; {structure.name} "
-        f"chain {chain_read.chain}",
+        data=data,
         scores=scores,
         tables=tables,
         notes=notes,
@@ -212,6 +202,18 @@ def site(
         pictures=site_pictures(frame, family, verdict=verdicts[0] if verdicts else None),
         reading=read_site(model.scores_, strength, family),
     )
+
+
+def _family(alignment: Path, structure: Path | None, chain: str | None, **settings):
+    """The family of both verbs, and a line that says what it is."""
+    from ...files.alignment import read_alignment
+    from ...files.structure import read_structure
+    from .tokens import prepare
+
+    fold = read_structure(structure, chain) if structure else None
+    family = prepare(read_alignment(alignment), fold, **settings)
+    data = f"{alignment.name}: {len(family.codes)} sequences, {family.length} residues"
+    return family, f"{data}; {structure.name} chain {fold.chain}" if structure else data
 
 
 VERBS = {"contacts": contacts, "site": site}
