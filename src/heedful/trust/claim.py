@@ -125,6 +125,8 @@ class Claim:
                     f"Claim(family) has shape {family.shape}, {(*first, nk)} or {(*first, nq, nk)} was "
                     "expected"
                 )
+            if not (family >= 0 if whole else family).any():
+                raise InputError("Claim(family) holds no cell")
             per_query = family.ndim == len(first) + 2
             put("family", family[..., queries, :] if per_query else family)
         if self.head is not None:

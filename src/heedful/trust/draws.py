@@ -45,17 +45,46 @@ class Masses:
         count = self.live.reshape(self.heads, -1).sum(1)
         self.scale = 1.0 / np.maximum(count, 1)  # items of a head are averaged
         self._set_cells(claim)
-        high, low = _ends(self.prior, self.allowed)
-        top, bottom = self.content.max(-1), self.content.min(-1)
+        self.high, low = _ends(self.prior, self.allowed)
+        high, top, bottom = self.high, self.content.max(-1), self.content.min(-1)
         self.flat = bool((high - low <= 1e-12).all())
         self.even = self.flat and bool(self.allowed[self.live].all())
         self.safe = float((top - bottom + high - low).max(initial=0.0)) < RANGE
-        with np.errstate(over="ignore"):
-            self.factor = np.exp(self.content - top[:, None])
-        self.base = np.exp(self.prior - high[:, None])
-        self.row, self.column = np.nonzero(self.allowed)
-        self.start = np.searchsorted(self.row, np.flatnonzero(self.live))
-        self.owner = np.repeat(np.arange(len(self.start)), np.diff(np.append(self.start, len(self.row))))
+
+    # parts of a weight, and the lists of allowed pairs: each is made only where its way of drawing needs it
+
+    @cached_property
+    def factor(self) -> np.ndarray:
+        """Content's factor of each weight (items, Nk), the largest 1."""
+        return np.exp(self.content - self.content.max(-1, keepdims=True))
+
+    @cached_property
+    def base(self) -> np.ndarray:
+        """The priors' factor (items, Nk), the largest 1, 0 where nothing is allowed."""
+        return np.exp(self.prior - self.high[:, None])
+
+    @cached_property
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """Item and key of every allowed pair, sorted by item."""
+        return np.nonzero(self.allowed)
+
+    @cached_property
+    def row(self) -> np.ndarray:
+        return self.pairs[0]
+
+    @cached_property
+    def column(self) -> np.ndarray:
+        return self.pairs[1]
+
+    @cached_property
+    def start(self) -> np.ndarray:
+        """Where each live item's pairs begin."""
+        return np.searchsorted(self.row, np.flatnonzero(self.live))
+
+    @cached_property
+    def owner(self) -> np.ndarray:
+        """Which live item each pair is of, counted among live ones."""
+        return np.repeat(np.arange(len(self.start)), np.diff(np.append(self.start, len(self.row))))
 
     def _set_cells(self, claim: Claim) -> None:
         own, family = claim.keys, claim.family
@@ -116,7 +145,7 @@ class Masses:
             orders, draws = self.shifts, len(self.shifts)
         listed = self.safe and self.allowed.mean() < LISTED
         columns = self.even and self.shared
-        size = self.nk if columns else len(self.row) if listed else self.items * self.nk
+        size = self.nk if columns else int(self.allowed.sum()) if listed else self.items * self.nk
         table = self._table() if listed else None
         step = int(np.clip(HELD // max(size, 1), 1, 256))
         for at in go(range(0, draws, step), "null draws"):
