@@ -10,12 +10,12 @@ from . import _page
 
 
 def rows_of(name: str, parts: Mapping[str, Callable[[], list[dict]]]) -> dict[str, list[dict]]:
-    """Rows by part: those named by ``--only a,b`` (all by default) are run, the others as last measured.
-
-    With ``--quick`` nothing is kept.
+    """Rows by part: those named by ``--only a,b`` (all by default) are run, the others as last measured;
+    ``--only ""`` runs none. With ``--quick`` nothing is kept.
     """
     quick, kept = "--quick" in sys.argv, _page.HERE / ".cache" / f"{name}-page.json"
-    only = sys.argv[sys.argv.index("--only") + 1].split(",") if "--only" in sys.argv else list(parts)
+    only = sys.argv[sys.argv.index("--only") + 1] if "--only" in sys.argv else ",".join(parts)
+    only = [name for name in only.split(",") if name]
     unknown = set(only) - set(parts)
     if unknown:
         raise SystemExit(f"--only {','.join(sorted(unknown))}; parts are {', '.join(parts)}")
