@@ -44,29 +44,30 @@ def rewired(
     n = int(row.max()) + 1 if edges else 0
     if n < 2:
         return column
-    graph = np.arange(graphs)[:, None]
+    pairs = n // 2 + 1  # the last one is of the row left over, if there is one
+    graph = np.arange(graphs)[:, None] * pairs
     for _ in range(rounds):
         order = np.argsort(rng.random((graphs, n)), axis=1)
         pair = np.empty((graphs, n), dtype=np.int64)
         np.put_along_axis(pair, order, np.broadcast_to(np.arange(n) // 2, order.shape), 1)
-        partner = np.full((graphs, n), -1, dtype=np.int64)
-        even = n - n % 2
-        np.put_along_axis(partner, order[:, 0:even:2], order[:, 1:even:2], 1)
-        np.put_along_axis(partner, order[:, 1:even:2], order[:, 0:even:2], 1)
-        mate = partner[:, row]
-        trade = mate >= 0
+        group = pair[:, row] + graph
+        # columns that both rows of a pair have stay; a row that is left over has none twice, nor a partner
+        trade = ~_twice(group * nk + column, graphs * pairs * nk)
+        if n % 2:
+            trade &= group - graph != n // 2
         if own is not None:  # a column that either of the two may not have stays where it is
-            trade &= (column != np.where(trade, own[mate], -1)) & (column != own[row])
-        code = (pair[:, row] + graph * (n // 2 + 1)) * nk + column
-        trade &= ~_twice(code, graphs * (n // 2 + 1) * nk)  # columns that both have stay
-        g, e = np.nonzero(trade)
-        if not len(g):
-            continue
-        group = g * n + pair[g, row[e]]
+            partner = np.empty((graphs, n), dtype=np.int64)
+            even = n - n % 2
+            np.put_along_axis(partner, order[:, 0:even:2], order[:, 1:even:2], 1)
+            np.put_along_axis(partner, order[:, 1:even:2], order[:, 0:even:2], 1)
+            if n % 2:
+                np.put_along_axis(partner, order[:, -1:], order[:, -1:], 1)
+            trade &= (column != own[partner[:, row]]) & (column != own[row])
+        dealt, of = column[trade], group[trade]
         # the places of a pair in order, and its columns in a random order: one is dealt to the other
-        places = np.argsort(group, kind="stable")
-        cards = np.argsort(group + rng.random(len(group)))
-        column[g[places], e[places]] = column[g, e][cards]
+        hand = np.empty_like(dealt)
+        hand[np.argsort(of, kind="stable")] = dealt[np.argsort(of + rng.random(len(of)))]
+        column[trade] = hand
     return column
 
 
