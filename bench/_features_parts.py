@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pandas as pd
+from scipy.special import logsumexp
 
 from bench.features import CACHE, PEERS, TABLES, boosted, forest, ridge, table
 
@@ -31,24 +32,74 @@ def folded(y: np.ndarray, seed: int, k: int = 3):
     return StratifiedKFold(k, shuffle=True, random_state=seed).split(y, y)
 
 
-def two_sources(n: int, seed: int, latent: bool):
+def two_sources(n: int, seed: int, latent: bool, strength: float = 0.75):
     """Two sources of 20 columns; each holds the outcome only where the context says so. Continuous or
-    latent."""
+    latent. Last comes the score of Bayes' rule, which knows how all this was made: nothing can do better."""
     rng = np.random.default_rng([seed, 90])
     y, c = rng.permutation(np.arange(n) % 2), rng.uniform(0, 1, n)
     trust = 1 / (1 + np.exp(-(c - 0.5) / 0.03))  # source A where c > .5
     mix = rng.standard_normal((2, 20, 20)) * 0.3 + np.eye(20)
-    a, b = (
-        (rng.standard_normal((n, 20)) + 0.75 * (2 * y[:, None] - 1) * t[:, None] * (np.arange(20) < 8)) @ m
-        for t, m in zip((trust, 1 - trust), mix, strict=True)
-    )
+    told = strength * (2 * y[:, None] - 1) * (np.arange(20) < 8)
+    raw = [rng.standard_normal((n, 20)) + told * t[:, None] for t in (trust, 1 - trust)]
+    a, b = (x @ m for x, m in zip(raw, mix, strict=True))
     context = c[:, None] if not latent else (c[:, None] + 0.25 * rng.standard_normal((n, 6)))
     names = [f"context{i}" for i in range(context.shape[1])]
     frame = pd.DataFrame(
         np.c_[a, b, context],
         columns=[*(f"hand{i}" for i in range(20)), *(f"deep{i}" for i in range(20)), *names],
     )
-    return frame, y, c, names
+    grid = np.linspace(0.001, 0.999, 400)
+    share, seen = 1 / (1 + np.exp(-(grid - 0.5) / 0.03)), context.mean(1)[:, None]
+    odds = -((seen - grid) ** 2) / (2 * (0.25**2 / 6 if latent else 0.002**2))
+    parts = [(x[:, :8].sum(1)[:, None] * t, t) for x, t in zip(raw, (share, 1 - share), strict=True)]
+    score = [
+        logsumexp(odds + sum(d * strength * x - 4 * (strength * t) ** 2 for x, t in parts), axis=1)
+        for d in (1, -1)
+    ]
+    return frame, y, c, names, score[0] - score[1]
+
+
+def weak_context() -> list[dict]:
+    """The planted context again, with little more than half the signal: the first one is near its ceiling."""
+    from sklearn.metrics import roc_auc_score
+
+    from heedful.arbitrate.features import FeatureArbiter
+
+    rows = []
+    for latent in (False, True):
+        for seed in range(3):
+            X, y, c, names, best = two_sources(450, seed, latent, 0.45)
+            out = {k: np.zeros(len(y)) for k in ("arbiter", "ridge", "random forest", "LightGBM", "weight")}
+            for train, test in folded(y, seed):
+                a = FeatureArbiter(context=names, permutations=0, trees=150, seed=seed)
+                o = a.fit(X.iloc[train], y[train]).arbitrate(X.iloc[test])
+                out["arbiter"][test] = o.z
+                out["weight"][test] = o.weights[:, o.keys.index("hand")] - o.weights[:, o.keys.index("deep")]
+                v = X.to_numpy()
+                for peer, f in {"ridge": ridge, "random forest": forest, "LightGBM": boosted}.items():
+                    out[peer][test] = f(v[train], y[train], v[test])
+            rows.append(
+                {
+                    "context": "latent, six noisy views" if latent else "continuous, given",
+                    "seed": seed,
+                    **{k: float(roc_auc_score(y, out[k])) for k in out if k != "weight"},
+                    "ceiling": float(roc_auc_score(y, best)),
+                    "weights": float(roc_auc_score(c > 0.5, out["weight"])),
+                }
+            )
+    return rows
+
+
+def ceilings() -> dict[str, float]:
+    """AUROC of Bayes' rule on the planted contexts of full signal."""
+    from sklearn.metrics import roc_auc_score
+
+    out = {}
+    for latent in (False, True):
+        made = [two_sources(450, seed, latent) for seed in range(3)]
+        said = "latent, six noisy views" if latent else "continuous, given"
+        out[said] = float(np.mean([roc_auc_score(m[1], m[4]) for m in made]))
+    return out
 
 
 def planted_context() -> list[dict]:
@@ -60,7 +111,7 @@ def planted_context() -> list[dict]:
     rows = []
     for latent in (False, True):
         for seed in range(3):
-            X, y, c, names = two_sources(450, seed, latent)
+            X, y, c, names, _ = two_sources(450, seed, latent)
             out = {
                 k: np.zeros(len(y))
                 for k in ("arbiter", "no context", "plain", "weight", "plain weight", *PEERS)
@@ -266,6 +317,7 @@ def lesion_study() -> list[dict]:
 
 PARTS = {
     "context": planted_context,
+    "weak_context": weak_context,
     "real_context": real_context,
     "source": planted_source,
     "null": null,

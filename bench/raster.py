@@ -214,6 +214,14 @@ def kept(prefix: str) -> list[list[dict]]:
     return [json.loads(p.read_text()) for p in sorted(CACHE.glob(f"{prefix}_*.json"))]
 
 
+def half_interval(d: np.ndarray) -> float:
+    """Half of the 95 % interval of a mean over draws (Student's t)."""
+    from scipy.stats import t
+
+    n = len(d)
+    return float(t.ppf(0.975, n - 1) * np.std(d, ddof=1) / np.sqrt(n)) if n > 1 else np.nan
+
+
 def mean_table(draws: list[list[dict]]) -> pd.DataFrame:
     """Mean over draws of every corruption; `delta` against the best other of the means, with its interval."""
     frame = pd.concat([pd.DataFrame(d).assign(draw=i) for i, d in enumerate(draws)])
@@ -222,7 +230,7 @@ def mean_table(draws: list[list[dict]]) -> pd.DataFrame:
         others = [c for c in ("optical alone", "sar alone", "stack", "hardened stack") if c in part]
         best = part[others].mean().idxmax()
         d = (part["arbiter"] - part[best]).to_numpy()
-        half = 2.78 * d.std(ddof=1) / np.sqrt(len(d)) if len(d) > 1 else np.nan  # t, 4 degrees of freedom
+        half = half_interval(d)
         rows.append(
             {
                 "damage": name,

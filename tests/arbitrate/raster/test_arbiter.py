@@ -12,7 +12,7 @@ from heedful.arbitrate.raster.plant import KINDS, plant
 from heedful.arbitrate.raster.tokens import Scene, box
 from heedful.errors import InputError
 
-FAST = {"trees": 12, "rows": 2500, "gate_rows": 5000, "folds": 2, "passes": 2, "block": 32, "light": True}
+FAST = {"trees": 12, "rows": 4000, "gate_rows": 8000, "folds": 3, "passes": 3, "block": 32, "light": True}
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,12 @@ def test_no_data_is_never_a_value(arbiter, clear):
 
 @pytest.mark.parametrize(
     ("name", "source", "floor"),
-    [("cloud", "optical", 0.85), ("interference", "sar", 0.85), ("no-data as 0", "optical", 0.7)],
+    [
+        ("cloud", "optical", 0.9),
+        ("interference", "sar", 0.9),
+        ("no-data as 0", "optical", 0.9),
+        ("wrong date", "optical", 0.8),
+    ],
 )
 def test_weight_leaves_planted_damage(arbiter, clear, name, source, floor):
     bad, masks = corrupt(clear, name, 0)
@@ -80,6 +85,15 @@ def test_weight_leaves_planted_damage(arbiter, clear, name, source, floor):
     assert roc_auc_score(masks[source].ravel(), -a.admitted(source).ravel()) > floor
     other = "sar" if source == "optical" else "optical"
     assert not masks[other].any()
+
+
+def test_other_land_is_not_called_damage(arbiter, clear):
+    from heedful.arbitrate.raster.model import BELIEVED, UNFAMILIAR
+
+    noise = np.random.default_rng(0).normal(0, 900, clear.sources["optical"].shape).astype(np.float32)
+    a = arbiter.arbitrate(clear.with_sources(optical=clear.sources["optical"] * 2.5 + noise))
+    assert a.rate[UNFAMILIAR] > 0.9
+    assert min(r.min() for r in a.reliability.values()) >= 1 - BELIEVED - 1e-9
 
 
 def test_fusion_beats_the_best_source(arbiter, clear):

@@ -20,7 +20,7 @@ import numpy as np
 
 from .evidence import JOINT
 from .experts import softmax
-from .states import ELSEWHERE
+from .states import CHANGED, ELSEWHERE
 
 QUANTILES = (0.01, 0.05, 0.2, 0.5, 0.8)
 CONTEXT = ("disagree", "sure", "agrees", "follows")
@@ -139,8 +139,9 @@ def taken_out(
 ) -> np.ndarray:
     """(1 + K, E): 0, or `OUT` where a state takes a key out.
 
-    A damaged source takes itself and the joint key out. Another date takes out all but the declared
-    reference; without one, nobody knows which of two is wrong: the keys that read both are out.
+    A damaged source takes itself and the joint key out; one that was changed (a veil, a gain) the hardened
+    key as well, which knows only the veils and gains that were planted. Another date takes out all but the
+    declared reference; without one, nobody knows which of two is wrong: the keys that read both are out.
 
     >>> taken_out([("changed", ("sar",))], ["optical", "sar", "joint", "null"], None)[1].tolist()
     [0.0, -30.0, -30.0, 0.0]
@@ -149,7 +150,7 @@ def taken_out(
     for k, (kind, who) in enumerate(found):
         for e, key in enumerate(keys):
             if kind != ELSEWHERE:
-                gone = key in (*who, JOINT)
+                gone = key in (*who, JOINT) or (kind == CHANGED and key == HARDENED)
             elif reference is not None:
                 gone = key != reference
             else:

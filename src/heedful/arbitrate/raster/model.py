@@ -15,9 +15,13 @@ from .evidence import JOINT, Tokens, evidence, opinions
 from .experts import centred
 from .gate import HARDENED, NULL
 from .plant import KINDS
-from .states import ELSEWHERE
+from .states import ELSEWHERE, USUAL
 from .tokens import Scene, cut
 from .training import Fitted, Settings, fit_arbiter
+
+UNFAMILIAR = "all of it unlike the training scenes"  # a key of `Arbitration.rate`
+FAMILIAR = 0.1  # least share of undamaged pixels in a scene of which damage can be told
+BELIEVED = 0.2  # else this much of what the states say
 
 
 class SourceArbiter(Estimator):
@@ -236,7 +240,11 @@ class SourceArbiter(Estimator):
     def _rates(self, log_posterior: list[np.ndarray]) -> dict[str, float]:
         """Share of a scene in each state, from the log posteriors of some of its pixels."""
         s = self._state().states
-        return dict(zip(s.labels, s.rates(np.concatenate(log_posterior))[1:].tolist(), strict=True))
+        rate = s.rates(np.concatenate(log_posterior))
+        if rate[0] >= FAMILIAR:
+            return dict(zip(s.labels, rate[1:].tolist(), strict=True))
+        # damage everywhere, or other land than was trained on: nobody can tell, so little is made of it
+        return dict.fromkeys(s.labels, USUAL) | {UNFAMILIAR: float(1 - rate[0])}
 
     def _state(self) -> Fitted:
         if getattr(self, "state_", None) is None:
@@ -274,6 +282,8 @@ class SourceArbiter(Estimator):
         p = f.states.posterior(states.reshape(len(every), -1), np.r_[1 - share.sum(), share])
         alone = np.zeros_like(p)
         alone[:, 0] = 1.0
+        if rate.get(UNFAMILIAR):
+            p = BELIEVED * p + (1 - BELIEVED) * alone
         p = np.where(every[:, None], p, alone)  # with a source missing there is nobody to disagree with
         h = f.basis(e.reshape(len(every), -1)[:, f.context])
         allowed = np.stack(
