@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 
+import numpy as np
+import scipy.sparse
 import torch
 import torch.nn.functional as F
 
@@ -199,6 +201,97 @@ def edge_rows(wall: bool) -> list[dict]:
     return rows
 
 
+def graph_row(wall: bool) -> dict:
+    """One step on a million nodes and eleven million edges, with entropy and the mass of two camps."""
+    n, degree = 1_000_000, 11
+    rng = np.random.default_rng(0)
+    columns = np.sort(rng.integers(0, n, (n, degree)), axis=1)
+    columns[:, 1:][columns[:, 1:] == columns[:, :-1]] = n - 1  # no pair twice, but at the last node
+    columns = np.sort(columns, axis=1)
+    graph = scipy.sparse.csr_array(
+        (np.ones(n * degree), columns.reshape(-1), np.arange(0, n * degree + 1, degree)), shape=(n, n)
+    )
+    graph.sum_duplicates()
+    x = rng.normal(size=n)
+    small = torch.from_numpy(x).float()[:, None]
+    prior = priors.Graph(graph.indptr, graph.indices)
+    prior.support(n, n)
+    wanted = [reads.Entropy(), reads.Mass((small[:, 0] > 0).long())]
+    with torch.no_grad():
+        t = alternate(
+            {
+                "scipy": lambda: graph @ x,
+                "ours": lambda: Weights(small, small, [prior], scale=1.0).read(small, wanted),
+            },
+            5,
+            wall,
+        )
+    return row(
+        f"graph, 1M nodes, {graph.nnz / 1e6:.0f}M edges, d = 1: step + entropy + mass",
+        t["ours"],
+        t["scipy"],
+        "1.5",
+        "1",
+        "scipy CSR float64 product, no reads",
+    )
+
+
+def small_edge_rows(wall: bool) -> list[dict]:
+    """Nearest sixteen of 128: one cloud, and two hundred with neighbours of their own."""
+    rows = []
+    for clouds in (1, 200):
+        q, k, v = (x.requires_grad_() for x in data(clouds, 4, 128, 16))
+        place = torch.randn(
+            clouds, 1, 128, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64
+        )
+        prior = priors.Nearest(place, k=15)
+        prior.support(128, 128)
+
+        def ours(q=q, k=k, v=v, prior=prior):
+            return Weights(q, k, [prior]).read(v, [reads.Entropy()])[0]
+
+        def full(q=q, k=k, v=v):
+            return F.scaled_dot_product_attention(q, k, v)
+
+        def learn(f, q=q, k=k, v=v):
+            torch.autograd.grad(f().square().sum(), (q, k, v))
+
+        with torch.no_grad():
+            t = alternate({"sdpa": full, "ours": ours}, 15, wall)
+        both = alternate({"sdpa": lambda: learn(full), "ours": lambda: learn(ours)}, 9, wall)
+        for name, took in (("forward with entropy", t), ("forward + backward", both)):
+            rows.append(
+                row(
+                    f"edges, k = 16, N = 128, {clouds} x 4 heads: {name}",
+                    took["ours"],
+                    took["sdpa"],
+                    "1",
+                    "",
+                    "SDPA, all pairs",
+                )
+            )
+    return rows
+
+
+def flex_row(wall: bool) -> list[dict]:
+    """FlexAttention compiled, output alone, where it compiles here."""
+    from torch.nn.attention.flex_attention import flex_attention
+
+    q, k, v = data(1, 1, 4096, D)
+    compiled_flex = torch.compile(flex_attention)
+    with torch.no_grad():
+        t = alternate(
+            {
+                "flex": lambda: compiled_flex(q, k, v),
+                "all": lambda: Weights(q, k).read(v, everything(4096)),
+            },
+            5,
+            wall,
+        )
+    note = "FlexAttention compiled, output alone"
+    return [row("everything read, N = 4096", t["all"], t["flex"], "", "", note)]
+
+
 MEMORY = """
 import sys, warnings, torch
 warnings.simplefilter("ignore")
@@ -258,6 +351,8 @@ def main() -> None:
         ("Forward", forward_rows(wall)),
         ("Training", training_rows(wall)),
         ("Edges", edge_rows(wall)),
+        ("Edges, small and large", [*small_edge_rows(wall), graph_row(wall)]),
+        ("Beside FlexAttention", flex_row(wall)),
         ("Memory", memory_rows()),
     ]
     for heading, rows in sections:

@@ -223,7 +223,7 @@ def test_the_edges_operator_is_a_proper_torch_operator():
     indices = torch.randint(0, 7, (14,), generator=generator)
     for columns in (0, 14):
         bias = torch.randn(1, columns, generator=generator, requires_grad=columns > 0)
-        torch.library.opcheck(lists.listed, (q, k, v, bias, indptr, indices))
+        torch.library.opcheck(lists.listed, (q, k, v, bias, indptr, indices, True))
 
 
 @pytest.mark.parametrize("shape", [(5, 1, 1), (1, 3, 1), (5, 3, 1), (5, 1, 2)])

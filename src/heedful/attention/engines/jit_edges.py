@@ -26,10 +26,11 @@ def powers(x, y, n):
 def forward(q, k, v, bias, indptr, indices, first, last, p, out, lse, ent):
     """Queries first..last - 1: weights p (H, E), out (H, Nq, C), lse and entropy (H, Nq).
 
-    q is in base 2; ``bias`` (1 or H, E) in base 2 is added to the scores, or has no column.
+    q is in base 2; ``bias`` (1 or H, E) in base 2 is added to the scores, or has no column; p may have none,
+    and is not kept then.
     """
     heads, width, channels = q.shape[0], q.shape[2], v.shape[2]
-    biased = bias.shape[1] > 0
+    biased, kept = bias.shape[1] > 0, p.shape[1] > 0
     longest = 0
     for i in range(first, last):
         longest = max(longest, indptr[i + 1] - indptr[i])
@@ -71,15 +72,17 @@ def forward(q, k, v, bias, indptr, indices, first, last, p, out, lse, ent):
                     out[h, i, c] = zero
                 if total == zero:
                     lse[h, i], ent[h, i] = -np.inf, zero
-                    for e in range(start, stop):
-                        p[h, e] = zero
+                    if kept:
+                        for e in range(start, stop):
+                            p[h, e] = zero
                 else:
                     inverse = np.float32(1.0) / total
                     lse[h, i] = lse[h, i] * LN2 + np.log(np.float64(total))
                     ent[h, i] = max(np.log(np.float64(total)) - LN2 * mean * inverse, 0.0)
                     for e in range(start, stop):
                         w = x[e - origin] * inverse
-                        p[h, e] = w
+                        if kept:
+                            p[h, e] = w
                         j = indices[e]
                         for c in range(channels):
                             out[h, i, c] += w * v[h, j, c]

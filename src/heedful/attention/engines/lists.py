@@ -76,8 +76,9 @@ def solve(problem: Problem, ask: Ask, owner: Prior, support: Support) -> Found:
         starts = torch.arange(0, fold.groups * nk, nk)
         indices = indices + torch.repeat_interleave(starts, counts)
     values = problem.k.new_zeros((nk, 1)) if ask.channels is None else ask.channels
+    keep = learning(problem, ask) or ask.adjoint is not None or ask.topk > 0
     out, lse, entropy, p = listed(
-        fold(problem.q), fold(problem.k), fold(values), bias, support.indptr, indices
+        fold(problem.q), fold(problem.k), fold(values), bias, support.indptr, indices, keep
     )
     found = Found(fold.back(lse, nq), engine="edges")
     if ask.channels is not None:
@@ -137,14 +138,17 @@ def _by_head(x: Tensor, fold: Fold, edges: int) -> Tensor:
 
 @torch.library.custom_op("heedful::listed", mutates_args=())
 def listed(
-    q: Tensor, k: Tensor, v: Tensor, bias: Tensor, indptr: Tensor, indices: Tensor
+    q: Tensor, k: Tensor, v: Tensor, bias: Tensor, indptr: Tensor, indices: Tensor, keep: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Attention over listed pairs (heads, N, features): output, lse, entropy, and the weights (heads, E)."""
+    """Attention over listed pairs (heads, N, features): output, lse, entropy, and the weights (heads, E).
+
+    Without ``keep`` there is no column of weights: what a gradient needs, and column sums and top-k.
+    """
     from . import jit_edges
 
     heads, nq = q.shape[:2]
     out, lse, entropy = q.new_empty(heads, nq, v.shape[2]), q.new_empty(heads, nq), q.new_empty(heads, nq)
-    p = q.new_empty(heads, indices.numel())
+    p = q.new_empty(heads, indices.numel() if keep else 0)
     arrays = [x.numpy() for x in (q * LOG2E, k, v, bias * LOG2E, indptr, indices)]
     results = [x.numpy() for x in (p, out, lse, entropy)]
     spread(lambda _, part: jit_edges.forward(*arrays, *part, *results), _row_ranges(indptr))
@@ -152,15 +156,10 @@ def listed(
 
 
 @listed.register_fake
-def _(q, k, v, bias, indptr, indices):
+def _(q, k, v, bias, indptr, indices, keep):
     heads, nq = q.shape[:2]
-    row = q.new_empty(heads, nq)
-    return (
-        q.new_empty(heads, nq, v.shape[2]),
-        row,
-        q.new_empty(heads, nq),
-        q.new_empty(heads, indices.numel()),
-    )
+    row, p = q.new_empty(heads, nq), q.new_empty(heads, indices.numel() if keep else 0)
+    return q.new_empty(heads, nq, v.shape[2]), row, torch.empty_like(row), p
 
 
 @torch.library.custom_op("heedful::listed_backward", mutates_args=())
@@ -196,13 +195,13 @@ def _(q, k, v, bias, *_):
 
 def _remember(ctx, inputs, output) -> None:
     out, _, entropy, p = output
-    ctx.save_for_backward(*inputs, p, out, entropy)
+    ctx.save_for_backward(*inputs[:6], p, out, entropy)
 
 
 def _gradients(ctx, g_out, g_lse, g_entropy, _):
     *inputs, p, out, entropy = ctx.saved_tensors
     grads = listed_backward(*inputs, p, out, entropy, g_out, g_lse, g_entropy)
-    return *grads, None, None
+    return *grads, None, None, None
 
 
 listed.register_autograd(_gradients, setup_context=_remember)
