@@ -20,7 +20,7 @@ from .tokens import Scene, cut
 from .training import Fitted, Settings, fit_arbiter
 
 UNFAMILIAR = "all of it unlike the training scenes"  # a key of `Arbitration.rate`
-FAMILIAR = 0.1  # least share of undamaged pixels in a scene of which damage can be told
+FAMILIAR = 0.05  # least share of undamaged pixels in a scene of which damage can be told
 BELIEVED = 0.2  # else this much of what the states say
 
 
