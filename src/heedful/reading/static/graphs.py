@@ -175,8 +175,9 @@ def arcs(p: Any, sheet: Sheet) -> None:
             alpha=0.25 + 0.6 * v,
             ls="-" if good else DASH,
         )
-    step = max(1, round(n / (sheet.width * 3)))
-    ax.set_xticks(np.arange(0, n, step), [plain(name, 10) for name in p.labels[::step]])
+    names = [plain(name, 10) for name in p.labels]
+    step = max(1, round(n * max([3, *map(len, names)]) / (sheet.width * 9)))  # no name meets the next
+    ax.set_xticks(np.arange(0, n, step), names[::step])
     ax.set(xlim=(-1, n), ylim=(0, 1.04))
     bare(ax, bottom=True)
     ax.set_yticks([])
