@@ -66,7 +66,8 @@ tumour outlines -.09, 48 px squares -.19) is left out. It gave +.82 on the 3 mm 
 8 px squares. Against single bad holes, again on developer cases: the ridge shrunk by what it is worth on
 blocks left out (mean 1.10 to 1.09, worst case -1.00 to -.85; taken), fills held within the range of the
 neighbouring slices (nothing), corrections bent down softly (worst -.66, but mean -.20). The figures above are
-the fifth run: the 8 px squares of the 3 mm volume stay the one kind not above the cubic."""
+the fifth run: the 8 px squares of the 3 mm volume stay the one kind not above the cubic; two holes of 64
+voxels, of 19 regions, decide that (27.8 to 26.7 dB where most of its slice's error lies, 41.0 to 37.8 dB)."""
 
 
 def slices(which):
