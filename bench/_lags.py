@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import time
-from pathlib import Path
-
 import numpy as np
 
 import heedful.recall.lags as lags_package
 from heedful.recall.lags import LagScan
 from heedful.recall.lags.select import benjamini_hochberg
+
+from ._parts import Kept, code_of
 
 L = 5
 # seeds below 60,000 were looked at while this was built, those from 500,000 and 900,000 on when it was
@@ -36,37 +33,12 @@ def ours(values: np.ndarray) -> np.ndarray:
     return LagScan(L).fit(values).p_matrix
 
 
-class Kept:
-    """Results by panel on disk, so that a run that was cut short goes on where it stopped."""
-
-    SOURCES = ("tokens", "rows", "scan", "select", "union", "variance", "calibration", "model", "synthetic")
-
-    def __init__(self):
-        folder = Path(lags_package.__file__).parent
-        code = {name: (folder / f"{name}.py").read_bytes() for name in self.SOURCES}
-        self.mark = {
-            "ours": hashlib.sha256(b"".join(code.values())).hexdigest()[:12],
-            "parcorr": hashlib.sha256(code["synthetic"]).hexdigest()[:12],
-        }
-        self.path = Path(__file__).parent / ".cache" / "lags.json"
-        self.rows = json.loads(self.path.read_text()) if self.path.exists() else {}
-        self.saved = time.monotonic()
-
-    def __call__(self, who: str, *key, make):
-        """What ``make`` gives (a list of numbers) for this method and panel, made at most once."""
-        name = "|".join(map(str, (who, self.mark[who], *key)))
-        if name not in self.rows:
-            self.rows[name] = [float(x) for x in make()]
-            if time.monotonic() - self.saved > 20:
-                self.save()
-        return np.array(self.rows[name])
-
-    def save(self) -> None:
-        """Write all results; those of other runs meanwhile are kept."""
-        self.path.parent.mkdir(exist_ok=True)
-        before = json.loads(self.path.read_text()) if self.path.exists() else {}
-        self.path.write_text(json.dumps(before | self.rows))
-        self.saved = time.monotonic()
+def kept() -> Kept:
+    """Results by panel; ours are of the code as it is now, PCMCI's of the panels' generator."""
+    ours = ("tokens", "rows", "scan", "select", "union", "variance", "calibration", "model", "synthetic")
+    return Kept(
+        "lags", {"ours": code_of(lags_package, ours), "parcorr": code_of(lags_package, ("synthetic",))}
+    )
 
 
 def have_tigramite() -> bool:

@@ -2,11 +2,55 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
 
 from . import _page
+
+
+def code_of(package, modules: Sequence[str]) -> str:
+    """A hash of some modules of a package: results of other code are not taken for theirs."""
+    folder = Path(package.__file__).parent
+    return hashlib.sha256(b"".join((folder / f"{name}.py").read_bytes() for name in modules)).hexdigest()[:12]
+
+
+class Kept:
+    """Results by data set on disk, so that a run that was cut short goes on where it stopped.
+
+    Parameters
+    ----------
+    name : str
+        Of the file in bench/.cache.
+    mark : dict of str to str
+        For each method, what tells its results from those of other code (`code_of`).
+    """
+
+    def __init__(self, name: str, mark: Mapping[str, str]):
+        self.mark, self.path = mark, _page.HERE / ".cache" / f"{name}.json"
+        self.rows = json.loads(self.path.read_text()) if self.path.exists() else {}
+        self.saved = time.monotonic()
+
+    def __call__(self, who: str, *key, make: Callable[[], Sequence[float]]) -> np.ndarray:
+        """What ``make`` gives (numbers) for this method and data set, made at most once."""
+        name = "|".join(map(str, (who, self.mark[who], *key)))
+        if name not in self.rows:
+            self.rows[name] = [float(x) for x in make()]
+            if time.monotonic() - self.saved > 20:
+                self.save()
+        return np.array(self.rows[name])
+
+    def save(self) -> None:
+        """Write all results; those that other runs wrote meanwhile are kept."""
+        self.path.parent.mkdir(exist_ok=True)
+        before = json.loads(self.path.read_text()) if self.path.exists() else {}
+        self.path.write_text(json.dumps(before | self.rows))
+        self.saved = time.monotonic()
 
 
 def rows_of(name: str, parts: Mapping[str, Callable[[], list[dict]]]) -> dict[str, list[dict]]:

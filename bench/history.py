@@ -1,9 +1,9 @@
 """Histories with forgetting: planted half-lives, and two cohorts beside Cox on last values and LightGBM.
 
 `python -m bench.history [--quick] [--write] [--only sum,mean,uneven,pbcseq,NAFLD]`. Scores are out of fold,
- folds by patient (NAFLD: by case.id,
-since controls are matched), IPCW with Kaplan-Meier of the censoring; intervals are paired bootstraps over
-patients (case.id). Where lifelines is installed, the Cox peer is checked against it.
+folds by patient (NAFLD: by case.id, since controls are matched), IPCW with Kaplan-Meier of the censoring;
+intervals are paired bootstraps over patients (case.id). Where lifelines is installed, the Cox peer is checked
+against it. Planted cohorts are kept one by one in bench/.cache, so that a run can be taken up again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+import heedful.recall.history as history_package
 from heedful.files.events import read_events
 from heedful.recall.history import History, generated, histories
 from heedful.recall.history.model import group_folds
@@ -21,6 +22,7 @@ from heedful.recall.history.peers import cox_last, last_table, lightgbm_windows
 from heedful.recall.history.survival import auroc, brier, ipcw
 
 from . import _data
+from ._parts import Kept, code_of
 
 PACKAGES = ("numpy", "scipy", "lightgbm", "lifelines")
 NOTES = """- Both cohorts come out level with the better peer: every interval of a difference holds 0.
@@ -192,25 +194,23 @@ def planted(which: str, out=print, *, quick: bool = False) -> list[dict]:
     rows: list[dict] = []
     sets = 2 if quick else PLANTED
     kind, frailty = KINDS[which]
-    near, covered, gap, windows, error = [], [], [], [], []
-    for s in range(sets):
-        data = generated(kind, n=4000, seed=FRESH + s, frailty=frailty)
-        model = History().fit(data.events, data.labels)
-        truth = model.half_lives_["code"].map(data.half_lives).to_numpy()
-        table = model.half_lives_
-        error.append(np.abs(np.log2(table["half_life"] / truth)))
-        near.append(np.abs(table["half_life"] / truth - 1) <= 0.25)
-        covered.append((table["low"] <= truth) & (truth <= table["high"]))
-        if s >= 10:
-            continue
-        fresh = generated(kind, n=4000, seed=FRESH + 10_000 + s, frailty=frailty)
-        y = fresh.labels["boolean_value"].to_numpy(float)
-        gap.append(fresh.oracle() - auroc(model.predict(fresh.events, fresh.labels), y))
-        if s < 2:
-            p = lightgbm_windows(
-                histories(data.events, data.labels), histories(fresh.events, fresh.labels), None, None
-            )
-            windows.append(fresh.oracle() - auroc(p, y))
+    code = ("model", "design", "heads", "survival", "tokens", "synthetic")
+    kept = Kept(
+        "history",
+        {
+            "ours": code_of(history_package, code),
+            "windows": code_of(history_package, ("peers", "tokens", "synthetic")),
+        },
+    )
+    found = [kept("ours", which, FRESH + s, make=partial(_recovered, kind, frailty, s)) for s in range(sets)]
+    gap = [
+        kept("ours", which, "gap", FRESH + s, make=partial(_gap, kind, frailty, s))
+        for s in range(min(sets, 10))
+    ]
+    windows = [kept("windows", which, FRESH + s, make=partial(_windows, kind, frailty, s)) for s in range(2)]
+    kept.save()
+    ratio, covered = np.array(found).reshape(sets, 2, -1).transpose(1, 0, 2)
+    near, error = np.abs(ratio - 1) <= 0.25, np.abs(np.log2(ratio))
     name = {"sum": "forgetting sum", "mean": "forgetting mean"}[kind] + (", uneven rates" if frailty else "")
     count = np.size(near)
     rows += [
@@ -238,6 +238,38 @@ def planted(which: str, out=print, *, quick: bool = False) -> list[dict]:
     for row in rows[-3:]:
         out(row)
     return rows
+
+
+def _fitted(kind: str, frailty: bool, s: int):
+    data = generated(kind, n=4000, seed=FRESH + s, frailty=frailty)
+    return data, History().fit(data.events, data.labels)
+
+
+def _recovered(kind: str, frailty: bool, s: int) -> list[float]:
+    """Estimated half-lives over planted ones, then whether their intervals hold them."""
+    data, model = _fitted(kind, frailty, s)
+    table = model.half_lives_
+    truth = table["code"].map(data.half_lives).to_numpy()
+    return [*(table["half_life"] / truth), *((table["low"] <= truth) & (truth <= table["high"]))]
+
+
+def _gap(kind: str, frailty: bool, s: int) -> list[float]:
+    """AUROC short of the oracle's on 4000 fresh patients."""
+    _, model = _fitted(kind, frailty, s)
+    fresh = generated(kind, n=4000, seed=FRESH + 10_000 + s, frailty=frailty)
+    y = fresh.labels["boolean_value"].to_numpy(float)
+    return [fresh.oracle() - auroc(model.predict(fresh.events, fresh.labels), y)]
+
+
+def _windows(kind: str, frailty: bool, s: int) -> list[float]:
+    """The same of LightGBM on windows."""
+    data = generated(kind, n=4000, seed=FRESH + s, frailty=frailty)
+    fresh = generated(kind, n=4000, seed=FRESH + 10_000 + s, frailty=frailty)
+    y = fresh.labels["boolean_value"].to_numpy(float)
+    p = lightgbm_windows(
+        histories(data.events, data.labels), histories(fresh.events, fresh.labels), None, None
+    )
+    return [fresh.oracle() - auroc(p, y)]
 
 
 COHORTS = {"pbcseq": (pbcseq, 3), "NAFLD": (nafld, 1)}

@@ -18,7 +18,7 @@ import numpy as np
 
 from heedful.recall.lags import planted
 
-from ._lags import FRESH, Kept, L, f1, have_tigramite, hits, interval, level, ours, parcorr, tell
+from ._lags import FRESH, L, f1, have_tigramite, hits, interval, kept, level, ours, parcorr, tell
 from ._lags_beyond import BEYOND
 
 CELLS = [
@@ -36,7 +36,7 @@ THEIRS = {5: 12, 10: 4, 20: 1}  # panels of a cell that are given to PCMCI, by s
 
 def links(out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
     """F1 of links with the exact lag."""
-    rows, kept = [], Kept()
+    rows, store = [], kept()
     for name, kind, noises, sizes, panels, floor, goal in CELLS:
         mine, theirs = [], []
         by: dict[str, list[np.ndarray]] = {}
@@ -45,13 +45,13 @@ def links(out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
                 for s in range(max(2, panels // 6) if quick else panels):
                     data = planted(kind, N=N, noise=noise, seed=FRESH + s)
                     key, truth = (kind, noise, N, FRESH + s), data.truth(L)
-                    count = kept("ours", *key, make=lambda d=data, t=truth: hits(ours(d.values), t))
+                    count = store("ours", *key, make=lambda d=data, t=truth: hits(ours(d.values), t))
                     mine.append(count)
                     by.setdefault(noise, []).append(count)
                     by.setdefault(f"N={N}", []).append(count)
                     if peer and s < THEIRS[N]:  # PCMCI takes seconds a panel
                         theirs.append(
-                            kept("parcorr", *key, make=lambda d=data, t=truth: hits(parcorr(d.values), t))
+                            store("parcorr", *key, make=lambda d=data, t=truth: hits(parcorr(d.values), t))
                         )
         mine_all = np.array(mine)
         low, high = interval(mine_all)
@@ -72,13 +72,13 @@ def links(out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
             }
         )
         out(rows[-1])
-        kept.save()
+        store.save()
     return rows
 
 
 def nulls(out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
     """Panels without links: how often one is called, and the tails of p."""
-    rows, kept = [], Kept()
+    rows, store = [], kept()
     for label, kind, noise, panels in (
         ("AR .85-.95, normal", "null", "normal", 600),
         ("AR .85-.95, t3", "null", "t3", 300),
@@ -91,9 +91,9 @@ def nulls(out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
         for s in range(panels):
             key = (kind, noise, 5, FRESH + s)
             x = planted(kind, noise=noise, seed=FRESH + s).values
-            mine.append(kept("ours", *key, make=lambda x=x: level(ours(x))))
+            mine.append(store("ours", *key, make=lambda x=x: level(ours(x))))
             if peer and s < 60:
-                theirs.append(kept("parcorr", *key, make=lambda x=x: level(parcorr(x))))
+                theirs.append(store("parcorr", *key, make=lambda x=x: level(parcorr(x))))
         rows.append(
             {
                 "work": f"no links, {label} ({panels} panels)",
@@ -104,7 +104,7 @@ def nulls(out=print, *, quick: bool = False, peer: bool = True) -> list[dict]:
             }
         )
         out(rows[-1])
-        kept.save()
+        store.save()
     return rows
 
 
