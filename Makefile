@@ -22,7 +22,9 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 
+# The core once more as where numba is missing, then the whole suite.
 test: lint
+	$(BIN)/python -m pytest -n auto -m "not slow" --without-numba tests/attention
 	$(BIN)/python -m pytest -n auto -m "not slow"
 
 test-all: lint

@@ -215,6 +215,7 @@ def test_periodic_nearest_on_a_circle():
 
 
 def test_the_edges_operator_is_a_proper_torch_operator():
+    pytest.importorskip("numba")
     from heedful.attention.engines import lists
 
     generator = torch.Generator().manual_seed(0)
