@@ -28,13 +28,16 @@ PACKAGES = ("numpy", "scipy", "lightgbm", "lifelines")
 NOTES = """- Both cohorts come out level with the better peer: every interval of a difference holds 0.
   Forgetting adds nothing that these data can show to last values (pbcseq) or to last values with
   counts (NAFLD, subjects with an even id only); it is not sold as a gain.
-- Coverage over all three kinds of planted cohorts is 171 of 180 intervals (.95); the 60 of 60 for
-  the first kind lie above the range asked for. On 24 further cohorts of 1,500 patients it was .97
-  (sums) and .93 (means).
+- In the first ten cohorts of sums (seeds 70,000 to 70,009) 60 of 60 intervals held. That was luck: of 80
+  others 443 of 480 did (the row above), with errors 1.09 times as spread as the intervals say; the 7-day
+  half-life is the least covered (.89: short half-lives come out a little short). The intervals were left as
+  they are, Wald's on the log scale.
 - Cox peer against lifelines on the same columns: pbcseq, correlation of log hazards .9999 (risks
   rounded at 1), log likelihood -1919.3 and -1919.0. On NAFLD's 30 independent columns lifelines
   stops short (-2485.5 against -2215.8 here, both by the same formula), so the peer shown is the
   stronger of the two.
+- Rows of the cohorts, of the distance to the oracle and of uneven rates are those of the first measurement
+  (lifelines 0.30.3); the model's code is the same since.
 - The planted generators are ours; their signal was set by the oracle's AUROC (.83 sums, .95 means)."""
 LABS = (
     "bili",
@@ -184,15 +187,16 @@ def check_cox(H, horizon: float, out=print) -> None:
     )
 
 
-# seeds 70,000 to 70,009 were looked at when this was first measured
-PLANTED, FRESH = 40, 90_000
+# cohorts and first seed of each kind. Seeds 70,000 to 70,009 were those of the first measurement, in which 60
+# of 60 intervals of the sums held: too good to be the law, so 80 others were drawn
+PLANTED = {"sum": (80, 90_000), "mean": (18, 90_000), "uneven": (10, 70_000)}
 KINDS = {"sum": ("sum", False), "mean": ("mean", False), "uneven": ("sum", True)}
 
 
 def planted(which: str, out=print, *, quick: bool = False) -> list[dict]:
     """Half-lives found again, their intervals, and the gap to the oracle's AUROC on fresh patients."""
     rows: list[dict] = []
-    sets = 2 if quick else PLANTED
+    sets, first = (2, 0) if quick else PLANTED[which]
     kind, frailty = KINDS[which]
     code = ("model", "design", "heads", "survival", "tokens", "synthetic")
     kept = Kept(
@@ -202,12 +206,15 @@ def planted(which: str, out=print, *, quick: bool = False) -> list[dict]:
             "windows": code_of(history_package, ("peers", "tokens", "synthetic")),
         },
     )
-    found = [kept("ours", which, FRESH + s, make=partial(_recovered, kind, frailty, s)) for s in range(sets)]
-    gap = [
-        kept("ours", which, "gap", FRESH + s, make=partial(_gap, kind, frailty, s))
-        for s in range(min(sets, 10))
+    found = [
+        kept("ours", which, first + s, make=partial(_recovered, kind, frailty, first + s))
+        for s in range(sets)
     ]
-    windows = [kept("windows", which, FRESH + s, make=partial(_windows, kind, frailty, s)) for s in range(2)]
+    gap = [
+        kept("ours", which, "gap", 70_000 + s, make=partial(_gap, kind, frailty, s))
+        for s in range(2 if quick else 10)
+    ]
+    windows = [kept("windows", which, 70_000 + s, make=partial(_windows, kind, frailty, s)) for s in range(2)]
     kept.save()
     ratio, covered = np.array(found).reshape(sets, 2, -1).transpose(1, 0, 2)
     near, error = np.abs(ratio - 1) <= 0.25, np.abs(np.log2(ratio))
@@ -240,14 +247,14 @@ def planted(which: str, out=print, *, quick: bool = False) -> list[dict]:
     return rows
 
 
-def _fitted(kind: str, frailty: bool, s: int):
-    data = generated(kind, n=4000, seed=FRESH + s, frailty=frailty)
+def _fitted(kind: str, frailty: bool, seed: int):
+    data = generated(kind, n=4000, seed=seed, frailty=frailty)
     return data, History().fit(data.events, data.labels)
 
 
-def _recovered(kind: str, frailty: bool, s: int) -> list[float]:
+def _recovered(kind: str, frailty: bool, seed: int) -> list[float]:
     """Estimated half-lives over planted ones, then whether their intervals hold them."""
-    data, model = _fitted(kind, frailty, s)
+    data, model = _fitted(kind, frailty, seed)
     table = model.half_lives_
     truth = table["code"].map(data.half_lives).to_numpy()
     return [*(table["half_life"] / truth), *((table["low"] <= truth) & (truth <= table["high"]))]
@@ -255,16 +262,16 @@ def _recovered(kind: str, frailty: bool, s: int) -> list[float]:
 
 def _gap(kind: str, frailty: bool, s: int) -> list[float]:
     """AUROC short of the oracle's on 4000 fresh patients."""
-    _, model = _fitted(kind, frailty, s)
-    fresh = generated(kind, n=4000, seed=FRESH + 10_000 + s, frailty=frailty)
+    _, model = _fitted(kind, frailty, 70_000 + s)
+    fresh = generated(kind, n=4000, seed=80_000 + s, frailty=frailty)
     y = fresh.labels["boolean_value"].to_numpy(float)
     return [fresh.oracle() - auroc(model.predict(fresh.events, fresh.labels), y)]
 
 
 def _windows(kind: str, frailty: bool, s: int) -> list[float]:
     """The same of LightGBM on windows."""
-    data = generated(kind, n=4000, seed=FRESH + s, frailty=frailty)
-    fresh = generated(kind, n=4000, seed=FRESH + 10_000 + s, frailty=frailty)
+    data = generated(kind, n=4000, seed=70_000 + s, frailty=frailty)
+    fresh = generated(kind, n=4000, seed=80_000 + s, frailty=frailty)
     y = fresh.labels["boolean_value"].to_numpy(float)
     p = lightgbm_windows(
         histories(data.events, data.labels), histories(fresh.events, fresh.labels), None, None
