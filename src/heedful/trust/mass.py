@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from .claim import Claim, softmax
@@ -66,10 +68,15 @@ def paired(difference: np.ndarray, claim: Claim, seed: int) -> tuple[float, tupl
         return mean, None
     if n < SMALL:
         return mean, t_interval(by_query)
-    rng = np.random.default_rng(seed)
-    draws = by_query[rng.integers(0, n, (2000, n))].mean(-1)
-    low, high = np.percentile(draws, [2.5, 97.5])
+    low, high = np.percentile(_resamples(n, seed) @ by_query, [2.5, 97.5])
     return mean, (float(low), float(high))
+
+
+@lru_cache(maxsize=4)
+def _resamples(n: int, seed: int) -> np.ndarray:
+    """Shares (2000, n) that each of n queries has in bootstrap samples: the same for all tests of a claim."""
+    drawn = np.random.default_rng(seed).integers(0, n, (2000, n)) + n * np.arange(2000)[:, None]
+    return np.bincount(drawn.reshape(-1), minlength=2000 * n).reshape(2000, n) / n
 
 
 def _order_matters(claim: Claim) -> str:
