@@ -96,6 +96,8 @@ def _runner(function: Callable[..., Any]) -> Callable[..., None]:
         report = arguments.pop("report")
 
         def work() -> None:
+            if report is not None:
+                _needs_folder(report)
             story = function(**arguments)
             if report is not None:
                 from .view import write_report
@@ -119,6 +121,14 @@ def _runner(function: Callable[..., Any]) -> Callable[..., None]:
     run.__signature__ = inspect.Signature([*parameters, report])
     run.__annotations__ = {p.name: p.annotation for p in run.__signature__.parameters.values()}
     return run
+
+
+def _needs_folder(report: Path) -> None:
+    """Refuse before the work what could not be written after it."""
+    if not report.parent.is_dir():
+        from .errors import InputError
+
+        raise InputError(f"the folder {report.parent} does not exist", path=report, remedy="create it first")
 
 
 def _guarded(work: Callable[[], None]) -> None:
@@ -162,10 +172,7 @@ def _tour(
         for name in names:
             if name not in STUDIES:
                 raise InputError(f"there is no study {name!r}", remedy=f"choose from {', '.join(STUDIES)}")
-        if not report.parent.is_dir():
-            raise InputError(
-                f"the folder {report.parent} does not exist", path=report, remedy="create it first"
-            )
+        _needs_folder(report)
         stories = []
         for n, name in enumerate(names, 1):
             typer.echo(f"[{n}/{len(names)}] {name}: {STUDIES[name][1]}", err=True)

@@ -93,7 +93,7 @@ def test_labels(table):
     got = read_labels(labels, dated=True)
     assert got["outcome"].tolist() == [1.0]
     assert got["static:age"].tolist() == [50.0]
-    with pytest.raises(InputError, match="neither true nor false"):
+    with pytest.raises(InputError, match="row 2: boolean_value is 3"):
         read_labels(labels.assign(boolean_value=3), dated=True)
     with pytest.raises(InputError, match="boolean_value is empty"):
         read_labels(labels.assign(boolean_value=[None]).astype({"boolean_value": float}), dated=True)

@@ -71,3 +71,10 @@ def test_unknown_columns_and_broken_parquet(tmp_path):
     broken.write_bytes(b"PAR1 nothing")
     with pytest.raises(InputError, match="Parquet"):
         read_series(broken)
+
+
+def test_a_column_named_twice_is_refused(tmp_path):
+    path = tmp_path / "twice.csv"
+    path.write_text("date,a,a\n2000-01-01,1,2\n2000-02-01,3,4\n")
+    with pytest.raises(InputError, match="two columns are called 'a'"):
+        read_series(path)

@@ -156,6 +156,8 @@ def parse_alignment(text: str, *, path: str | Path | None = None) -> Alignment:
         n = sum(counts.values())
         notes.append(f"{n} unknown letter{'s' * (n > 1)} ({', '.join(counts)}) read as a gap")
     used = np.unique(codes)
+    if {LETTERS[c] for c in used} == {"-"}:
+        raise InputError("holds gaps alone, no amino acid", path=path)
     if len(used) <= 6 and {LETTERS[c] for c in used} <= set("ACGTN-"):
         raise InputError(
             "holds only A, C, G, T: nucleotides, not amino acids", path=path, remedy="translate it first"

@@ -53,20 +53,35 @@ def periods(header: list[str], rows: list[list], date_columns: tuple[int, ...], 
     for number, cell in enumerate(cells, first):
         name = next((name for name, (pattern, _) in _FORMATS.items() if pattern.match(cell)), None)
         if name is None:
-            raise InputError(f"'{cell[:40]}' is no date that is understood", path=path, where=f"row {number}",
-                             remedy=f"write all dates as one of {', '.join(_FORMATS)}")
+            raise InputError(
+                f"'{cell[:40]}' is no date that is understood",
+                path=path,
+                where=f"row {number}",
+                remedy=f"write all dates as one of {', '.join(_FORMATS)}",
+            )
         if kinds and name not in kinds:
             other, before = next(iter(kinds.items()))
-            raise InputError(f"two date formats: '{cell}' is {name}, row {before} is {other}", path=path,
-                             where=f"row {number}", remedy="write all dates in the same way")
+            raise InputError(
+                f"two date formats: '{cell}' is {name}, row {before} is {other}",
+                path=path,
+                where=f"row {number}",
+                remedy="write all dates in the same way",
+            )
         kinds.setdefault(name, number)
         pattern, (y, m) = _FORMATS[name]
         match = pattern.match(cell)
         year, month = int(match[y]), int(match[m])
-        if not 1 <= month <= 12 or not 1600 <= year <= 2500 or (
-                name in ("YYYY-MM-DD", "M/D/YYYY") and not _is_day(match, name)):
-            raise InputError(f"'{cell}' is no day of the calendar in the form {name}", path=path,
-                             where=f"row {number}", remedy="day and month may be exchanged")
+        if (
+            not 1 <= month <= 12
+            or not 1600 <= year <= 2500
+            or (name in ("YYYY-MM-DD", "M/D/YYYY") and not _is_day(match, name))
+        ):
+            raise InputError(
+                f"'{cell}' is no day of the calendar in the form {name}",
+                path=path,
+                where=f"row {number}",
+                remedy="day and month may be exchanged",
+            )
         ordinals.append(year * 4 + month - 1 if name == "YYYYQn" else year * 12 + month - 1)
     ordinals = np.array(ordinals)
     if "YYYYQn" in kinds:
@@ -100,15 +115,27 @@ def check_order(index: pd.PeriodIndex, path, first: int) -> None:
     seen: dict = {}
     for number, period in enumerate(index, first):
         if period in seen:
-            raise InputError(f"{period} appears twice (first in row {seen[period]})", path=path,
-                             where=f"row {number}", remedy="keep one row")
+            raise InputError(
+                f"{period} appears twice (first in row {seen[period]})",
+                path=path,
+                where=f"row {number}",
+                remedy="keep one row",
+            )
         seen[period] = number
     steps = np.diff(index.astype("int64"))
     # a step back is what is wrong; the gap that it leaves elsewhere is only its shadow
     for i in (np.flatnonzero(steps < 0) if (steps < 0).any() else np.flatnonzero(steps != 1))[:1]:
         where = f"row {first + i + 1}"
         if steps[i] < 0:
-            raise InputError(f"{index[i + 1]} comes after {index[i]}: the rows are not in order of time",
-                             path=path, where=where, remedy="sort them")
-        raise InputError(f"{index[i + 1]} comes after {index[i]}: the {steps[i] - 1} between are absent",
-                         path=path, where=where, remedy="give each a row with empty cells")
+            raise InputError(
+                f"{index[i + 1]} comes after {index[i]}: the rows are not in order of time",
+                path=path,
+                where=where,
+                remedy="sort them",
+            )
+        raise InputError(
+            f"{index[i + 1]} comes after {index[i]}: the {steps[i] - 1} between are absent",
+            path=path,
+            where=where,
+            remedy="give each a row with empty cells",
+        )

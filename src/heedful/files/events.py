@@ -194,8 +194,14 @@ def read_labels(source: str | Path | pd.DataFrame, *, dated: bool) -> pd.DataFra
         if not pd.api.types.is_bool_dtype(flag):
             flag = numbers(flag.replace({"true": 1, "false": 0, "True": 1, "False": 0}), path)
         _no_gap(flag, path)
-        if not set(np.unique(flag.astype(float))) <= {0.0, 1.0}:
-            raise InputError("boolean_value is neither true nor false somewhere", path=path)
+        neither = ~np.isin(flag.astype(float).to_numpy(), (0.0, 1.0))
+        if neither.any():
+            at = int(neither.argmax())
+            raise InputError(
+                f"boolean_value is {flag.iloc[at]:g}; true, false, 1 or 0 was expected",
+                path=path,
+                where=f"row {at + 2}",
+            )
         out["outcome"] = flag.astype(float).to_numpy()
     if ("duration" in rest) != ("event" in rest):
         raise InputError("of duration and event only one is given", path=path, remedy="give both")

@@ -218,11 +218,12 @@ def build(
         bad = ~np.isfinite(weights) | (weights < 0)
         if bad.any():
             e = int(np.argmax(bad))
+            ends = (str(v) if labels is None else labels[v] for v in (source[e], target[e]))
             raise InputError(
                 f"edge weight {weights[e]}: weights must be finite and not negative ({int(bad.sum())} "
                 f"such edges)",
                 path=path,
-                where=f"edge {e} ({source[e]} -> {target[e]})",
+                where=f"edge {e} ({' -> '.join(ends)})",
                 remedy="mend the file, or ignore weights with weight=None (--no-weights)",
             )
         if (zero := weights == 0).any():

@@ -174,6 +174,14 @@ def make_sample(
         values = {k: x[keep] for k, x in values.items()}
         charge, prong = charge[keep], None if prong is None else prong[keep]
     out = (values["phi"] < -np.pi) | (values["phi"] >= np.pi)
+    far = np.abs(values["phi"]) > 4 * np.pi
+    if far.any():
+        raise InputError(
+            f"{far.sum()} of {m} azimuths lie beyond 4 pi (the largest is {np.abs(values['phi']).max():g}); "
+            "radians were expected",
+            path=path,
+            remedy="if this column is in degrees, multiply it by pi / 180",
+        )
     if out.any():
         notes.append(f"{out.sum()} of {m} azimuths outside [-pi, pi) wrapped")
         values["phi"][out] = (values["phi"][out] + np.pi) % (2 * np.pi) - np.pi
@@ -183,6 +191,9 @@ def make_sample(
             path=path,
             remedy="is this column really the pseudorapidity?",
         )
+    momentum = values["pt"] * np.cosh(values["eta"])
+    if (light := values["energy"] < 0.99 * momentum).any():
+        notes.append(f"{light.sum()} of {m} particles have less energy than momentum (by over 1 %)")
     counts = np.diff(offsets)
     sums = (
         np.add.reduceat(np.r_[values["pt"], 0.0], offsets[:-1]) * (counts > 0) if len(counts) else np.zeros(0)

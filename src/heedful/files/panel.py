@@ -137,8 +137,9 @@ def read_events(path: str | Path) -> pd.DataFrame:
     lower = [name.lower() for name in header]
     absent = [name for name in ("date", "event") if name not in lower]
     if absent:
-        raise InputError(f"the columns are {', '.join(header)}; date, event and size were expected",
-                         path=path)
+        raise InputError(
+            f"the columns are {', '.join(header)}; date, event and size were expected", path=path
+        )
     if not rows:
         raise InputError("holds a header and no rows", path=path)
     at = lower.index("date")
@@ -151,8 +152,9 @@ def read_events(path: str | Path) -> pd.DataFrame:
     if "size" in lower:
         sizes = _numbers([row[lower.index("size")] for row in rows], "size", path, first)
         if np.isnan(sizes).any():
-            raise InputError("the event has no size", path=path,
-                             where=rows_named(first + np.flatnonzero(np.isnan(sizes))))
+            raise InputError(
+                "the event has no size", path=path, where=rows_named(first + np.flatnonzero(np.isnan(sizes)))
+            )
     return pd.DataFrame({"period": dates.asfreq("M"), "event": labels, "size": sizes})
 
 
@@ -175,13 +177,14 @@ def _table(path: Path) -> tuple[list[str], list[list], int]:
     while header and not header[-1] and all(len(r) < len(header) or not r[len(header) - 1] for r in rows[1:]):
         header = header[:-1]
     _check_names(header, path)
-    body = [row[: len(header)] if not any(row[len(header):]) else row for row in rows[1:]]
+    body = [row[: len(header)] if not any(row[len(header) :]) else row for row in rows[1:]]
     while body and not any(cell.strip() for cell in body[-1]):
         body = body[:-1]
     for number, row in enumerate(body, 2):
         if len(row) != len(header):
-            raise InputError(f"{len(row)} cells, the header has {len(header)}", path=path,
-                             where=f"row {number}")
+            raise InputError(
+                f"{len(row)} cells, the header has {len(header)}", path=path, where=f"row {number}"
+            )
     return header, body, 2
 
 
@@ -208,8 +211,12 @@ def _parquet(path: Path) -> tuple[list[str], list[list], int]:
     _check_names(header, path)
     for name in frame.columns:
         if isinstance(frame[name].dtype, pd.DatetimeTZDtype):
-            raise InputError("the times carry a time zone; months have none", path=path,
-                             where=f"column '{name}'", remedy="write dates without one")
+            raise InputError(
+                "the times carry a time zone; months have none",
+                path=path,
+                where=f"column '{name}'",
+                remedy="write dates without one",
+            )
         if pd.api.types.is_datetime64_any_dtype(frame[name].dtype):
             frame[name] = frame[name].dt.strftime("%Y-%m-%d").astype(object)
         elif isinstance(frame[name].dtype, pd.PeriodDtype):
@@ -245,8 +252,11 @@ def _transforms(header, row, date_columns, path) -> dict[str, int]:
         except (TypeError, ValueError):
             code = 0
         if code not in range(1, 8):
-            raise InputError(f"transformation code {cell!r}; 1 to 7 was expected", path=path,
-                             where=f"row 2, column '{name}'")
+            raise InputError(
+                f"transformation code {cell!r}; 1 to 7 was expected",
+                path=path,
+                where=f"row 2, column '{name}'",
+            )
         out[name] = code
     return out
 
@@ -267,22 +277,32 @@ def _numbers(cells, name: str, path, first: int) -> np.ndarray:
         elif math.isnan(out[i]):
             text.append(i)
     if text:
-        raise InputError(f"'{str(cells[text[0]])[:40]}' in a number column", path=path,
-                         where=f"{rows_named(first + np.array(text))}, column '{name}'",
-                         remedy="remove the text or leave the cell empty")
+        raise InputError(
+            f"'{str(cells[text[0]])[:40]}' in a number column",
+            path=path,
+            where=f"{rows_named(first + np.array(text))}, column '{name}'",
+            remedy="remove the text or leave the cell empty",
+        )
     if infinite:
-        raise InputError("an infinite number", path=path,
-                         where=f"{rows_named(first + np.array(infinite))}, column '{name}'")
+        raise InputError(
+            "an infinite number",
+            path=path,
+            where=f"{rows_named(first + np.array(infinite))}, column '{name}'",
+        )
     return out
 
 
 def _check_columns(values: pd.DataFrame, path) -> None:
     empty = [name for name in values if values[name].notna().sum() == 0]
     if empty:
-        raise InputError(f"no number in {', '.join(map(repr, empty[:4]))}", path=path,
-                         remedy="remove the column")
+        raise InputError(
+            f"no number in {', '.join(map(repr, empty[:4]))}", path=path, remedy="remove the column"
+        )
     flat = [name for name in values if values[name].nunique() == 1]
     if flat:
         always = values[flat[0]].dropna().iloc[0]
-        raise InputError(f"{', '.join(map(repr, flat[:4]))} never changes (always {always:g})", path=path,
-                         remedy="remove the column, it can say nothing")
+        raise InputError(
+            f"{', '.join(map(repr, flat[:4]))} never changes (always {always:g})",
+            path=path,
+            remedy="remove the column, it can say nothing",
+        )

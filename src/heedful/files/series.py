@@ -155,6 +155,10 @@ def _csv(path: Path) -> pd.DataFrame:
         raise InputError("holds zero bytes: not a text table", path=path)
     separator = max(",;\t", key=head.count)
     decimal = "," if separator == ";" and text[:20_000].count(",") else "."
+    names = [c.strip().strip('"') for c in head.split(separator)]
+    twice = [c for c in names if c and names.count(c) > 1]
+    if twice:  # pandas would rename the second
+        raise InputError(f"two columns are called {twice[0]!r}", path=path, remedy="rename one")
     try:
         return pd.read_csv(io.StringIO(text), sep=separator, decimal=decimal, skipinitialspace=True)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
