@@ -51,7 +51,8 @@ def claim(scan: LagScan) -> Claim | None:
         keys=keys,
         null="label",
         name=f"{len(links)} links found in the first half, source and lag, hold in the second",
-        caution="assuming no hidden common driver and the same dynamics throughout",
+        caution="assuming no hidden common driver and the same dynamics throughout; tokens are exchanged "
+        "one by one, though neighbouring lags are alike",
     )
 
 

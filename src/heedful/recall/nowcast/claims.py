@@ -62,7 +62,7 @@ def claim(model: Nowcast, panel: Panel, rows: np.ndarray, indicator: str | None 
         quantity=np.diag, null="label", family=family,
         name=f"in the {len(rows)} periods with p > 0.5, {words} carried the nowcast",
         caution=f"the periods belong to {spans} episode{'' if spans == 1 else 's'}, so they are far from "
-                "independent",
+                "independent; observations are exchanged one by one, though a series' lags belong together",
     )
 
 
