@@ -45,6 +45,10 @@ class Kept:
                 self.save()
         return np.array(self.rows[name])
 
+    def has(self, who: str, *key) -> bool:
+        """Whether this result is there already."""
+        return "|".join(map(str, (who, self.mark[who], *key))) in self.rows
+
     def save(self) -> None:
         """Write all results; those that other runs wrote meanwhile are kept."""
         self.path.parent.mkdir(exist_ok=True)
