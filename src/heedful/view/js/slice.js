@@ -52,7 +52,8 @@ kinds.slice = (p, ctx) => {
         const [cx, cy] = view.place(x, y);
         return g('circle', { cx, cy, r, class: kind });
       };
-    const spot = keeper(view.width);
+    const spot = keeper(view.width),
+      names = []; // over all outlines
     return [
       edges
         .filter(([, sides]) => sides.length)
@@ -71,12 +72,15 @@ kinds.slice = (p, ctx) => {
                 return [clamp(x, 4, view.width - measure(text, 11) - 4), Math.max(14, y + dy)];
               }),
             );
+          if (at) names.push(label(...at, text, 'onimage'));
           return [
             stroke('halo', all),
-            stroke('outline', all, { stroke: ['#ffd24a', '#5fd3ff', '#ff9df0', '#9dff9d'][i % 4] }),
-            at && label(...at, text, 'onimage'),
+            stroke('outline', all, {
+              stroke: ['#ffd24a', '#5fd3ff', '#ff9df0', '#9dff9d', '#ff9a5a', '#c3b2ff'][i % 6],
+            }),
           ];
         }),
+      names,
       shown.length ? null : count(Math.min(P, 1500)).map((i) => dot(target(i), 2.2, 'pick')),
       shown.map((m) => [
         stroke('halo', line([...origin(m), ...target(owner(m))]), { 'stroke-opacity': 0.3 }),
