@@ -1,6 +1,6 @@
 """The core beside its alternatives: one process, alternating, ratios of CPU time, medians.
 
-`python -m bench.core` prints; `--write` keeps the page; `--threads all` uses all cores (wall clock then).
+`python -m bench.core` prints, `--write` keeps the page. One thread by CPU time, then all by the clock.
 """
 
 from __future__ import annotations
@@ -8,38 +8,15 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-import time
 
-import numpy as np
-import scipy.sparse
 import torch
 import torch.nn.functional as F
 
+from bench._core_edges import edge_rows, graph_row, small_edge_rows
 from bench._page import table, write
+from bench._timing import D, alternate, data, row
 from heedful import TargetKeys, Weights, priors, reads
 from heedful.attention.engines import compiled, gemm
-
-D = 64
-
-
-def alternate(works: dict, rounds: int = 7, wall: bool = False) -> dict[str, float]:
-    """Median milliseconds of each callable, run in turn after one warm-up."""
-    clock = time.perf_counter if wall else time.thread_time
-    taken = {name: [] for name in works}
-    for work in works.values():
-        work()
-    for _ in range(rounds):
-        for name, work in works.items():
-            start = clock()
-            work()
-            taken[name].append(clock() - start)
-    return {name: 1e3 * sorted(t)[len(t) // 2] for name, t in taken.items()}
-
-
-def data(*shape: int) -> tuple[torch.Tensor, ...]:
-    """Seeded q, k, v of one shape."""
-    generator = torch.Generator().manual_seed(0)
-    return tuple(torch.randn(*shape, generator=generator) for _ in range(3))
 
 
 def everything(n: int) -> list:
@@ -51,18 +28,6 @@ def everything(n: int) -> list:
         reads.Mass(torch.arange(n) % 16),
         reads.TopK(8),
     ]
-
-
-def row(work: str, ours: float, theirs: float, floor: str, goal: str, note: str) -> dict:
-    return {
-        "work": work,
-        "ours / anchor": round(ours / theirs, 3),
-        "floor": floor,
-        "goal": goal,
-        "ours ms": round(ours, 2),
-        "anchor ms": round(theirs, 2),
-        "anchor": note,
-    }
 
 
 def forward_rows(wall: bool) -> list[dict]:
@@ -154,125 +119,6 @@ def training_rows(wall: bool) -> list[dict]:
     ]
 
 
-def edge_rows(wall: bool) -> list[dict]:
-    """Sixteen nearest of ten thousand, four heads of sixteen features."""
-    n, heads, d, near = 10_000, 4, 16, 16
-    q, k, v = (x.requires_grad_() for x in data(heads, n, d))
-    prior = priors.Nearest(torch.arange(n).double(), k=near - 1)
-    listed = prior.support(n, n).indices.reshape(n, near)
-
-    def ours():
-        return Weights(q, k, [prior]).read(v, [reads.Entropy()])[0]
-
-    def gather():
-        s = (q[:, :, None] * k[:, listed]).sum(-1) / math.sqrt(d)
-        p = s.softmax(-1)
-        _ = -(p * p.log()).sum(-1)
-        return (p[..., None] * v[:, listed]).sum(2)
-
-    def learn(f):
-        torch.autograd.grad(f().square().sum(), (q, k, v))
-
-    with torch.no_grad():
-        one = alternate({"gather": gather, "ours": ours}, 7, wall)
-        full = alternate({"sdpa": lambda: F.scaled_dot_product_attention(q[None], k[None], v[None])}, 1, wall)
-    both = alternate({"gather": lambda: learn(gather), "ours": lambda: learn(ours)}, 5, wall)
-    full_both = alternate(
-        {"sdpa": lambda: learn(lambda: F.scaled_dot_product_attention(q[None], k[None], v[None]))}, 1, wall
-    )
-    rows = []
-    for name, mine, theirs, floor, goal, anchor in (
-        ("forward with entropy", one["ours"], one["gather"], "14", "25", "torch gather"),
-        ("forward with entropy", one["ours"], full["sdpa"], "50", "150", "SDPA, all pairs"),
-        ("forward + backward", both["ours"], both["gather"], "14", "25", "torch gather"),
-        ("forward + backward", both["ours"], full_both["sdpa"], "50", "150", "SDPA, all pairs"),
-    ):
-        rows.append(
-            {
-                "work": f"edges, k = {near}, N = {n}, H = {heads}, d = {d}: {name}",
-                "times faster": round(theirs / mine, 1),
-                "floor": floor,
-                "goal": goal,
-                "ours ms": round(mine, 2),
-                "anchor ms": round(theirs, 1),
-                "anchor": anchor,
-            }
-        )
-    return rows
-
-
-def graph_row(wall: bool) -> dict:
-    """One step on a million nodes and eleven million edges, with entropy and the mass of two camps."""
-    n, degree = 1_000_000, 11
-    rng = np.random.default_rng(0)
-    columns = np.sort(rng.integers(0, n, (n, degree)), axis=1)
-    columns[:, 1:][columns[:, 1:] == columns[:, :-1]] = n - 1  # no pair twice, but at the last node
-    columns = np.sort(columns, axis=1)
-    graph = scipy.sparse.csr_array(
-        (np.ones(n * degree), columns.reshape(-1), np.arange(0, n * degree + 1, degree)), shape=(n, n)
-    )
-    graph.sum_duplicates()
-    x = rng.normal(size=n)
-    small = torch.from_numpy(x).float()[:, None]
-    prior = priors.Graph(graph.indptr, graph.indices)
-    prior.support(n, n)
-    wanted = [reads.Entropy(), reads.Mass((small[:, 0] > 0).long())]
-    with torch.no_grad():
-        t = alternate(
-            {
-                "scipy": lambda: graph @ x,
-                "ours": lambda: Weights(small, small, [prior], scale=1.0).read(small, wanted),
-            },
-            5,
-            wall,
-        )
-    return row(
-        f"graph, 1M nodes, {graph.nnz / 1e6:.0f}M edges, d = 1: step + entropy + mass",
-        t["ours"],
-        t["scipy"],
-        "1.5",
-        "1",
-        "scipy CSR float64 product, no reads",
-    )
-
-
-def small_edge_rows(wall: bool) -> list[dict]:
-    """Nearest sixteen of 128: one cloud, and two hundred with neighbours of their own."""
-    rows = []
-    for clouds in (1, 200):
-        q, k, v = (x.requires_grad_() for x in data(clouds, 4, 128, 16))
-        place = torch.randn(
-            clouds, 1, 128, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64
-        )
-        prior = priors.Nearest(place, k=15)
-        prior.support(128, 128)
-
-        def ours(q=q, k=k, v=v, prior=prior):
-            return Weights(q, k, [prior]).read(v, [reads.Entropy()])[0]
-
-        def full(q=q, k=k, v=v):
-            return F.scaled_dot_product_attention(q, k, v)
-
-        def learn(f, q=q, k=k, v=v):
-            torch.autograd.grad(f().square().sum(), (q, k, v))
-
-        with torch.no_grad():
-            t = alternate({"sdpa": full, "ours": ours}, 15, wall)
-        both = alternate({"sdpa": lambda: learn(full), "ours": lambda: learn(ours)}, 9, wall)
-        for name, took in (("forward with entropy", t), ("forward + backward", both)):
-            rows.append(
-                row(
-                    f"edges, k = 16, N = 128, {clouds} x 4 heads: {name}",
-                    took["ours"],
-                    took["sdpa"],
-                    "1",
-                    "",
-                    "SDPA, all pairs",
-                )
-            )
-    return rows
-
-
 def flex_row(wall: bool) -> list[dict]:
     """FlexAttention compiled, output alone, where it compiles here."""
     from torch.nn.attention.flex_attention import flex_attention
@@ -337,38 +183,36 @@ def memory_rows() -> list[dict]:
     return rows
 
 
+MISSED = """"""
+
+
 def main() -> None:
     """Print the tables; --write keeps them."""
-    wall = "all" in sys.argv
-    if not wall:
-        torch.set_num_threads(1)
-    threads = torch.get_num_threads()
-    print(
-        f"threads {threads}; oneDNN's product {'is' if gemm.onednn() else 'is not'} faster than torch.mm; "
-        f"compiled pass {'available' if compiled.available() else 'absent'}"
+    cores = torch.get_num_threads()
+    torch.set_num_threads(1)
+    fast = "faster" if gemm.onednn() else "not faster"
+    setting = (
+        f"D = {D}, float32; one thread by CPU time, then {cores} threads by the clock. oneDNN's product is "
+        f"{fast} than torch.mm on this machine. CUDA: not measured, no GPU was at hand."
     )
+    print(setting, "compiled pass", "available" if compiled.available() else "absent")
     sections = [
-        ("Forward", forward_rows(wall)),
-        ("Training", training_rows(wall)),
-        ("Edges", edge_rows(wall)),
-        ("Edges, small and large", [*small_edge_rows(wall), graph_row(wall)]),
-        ("Beside FlexAttention", flex_row(wall)),
+        ("Setting", setting),
+        ("Forward", forward_rows(False)),
+        ("Training", training_rows(False)),
+        ("Edges", edge_rows(False)),
+        ("Edges, small and large", [*small_edge_rows(False), graph_row(False)]),
+        ("Beside FlexAttention", flex_row(False)),
         ("Memory", memory_rows()),
     ]
-    for heading, rows in sections:
-        print(f"\n### {heading}\n\n{table(rows)}")
+    torch.set_num_threads(cores)
+    for heading, measure in (("Forward", forward_rows), ("Training", training_rows), ("Edges", edge_rows)):
+        sections.append((f"{heading}, {cores} threads", measure(True)))
+    sections.append(("Floors missed, and what was tried", MISSED))
+    for heading, body in sections[1:]:
+        print(f"\n### {heading}\n\n{body if isinstance(body, str) else table(body)}")
     if "--write" in sys.argv:
-        sections.insert(
-            0,
-            (
-                "Setting",
-                f"D = {D}, float32, {threads} thread(s), ratios of "
-                f"{'wall' if wall else 'CPU'} time. oneDNN's product is "
-                f"{'faster' if gemm.onednn() else 'not faster'} than torch.mm on this machine. CUDA: not "
-                "measured, no GPU was at hand.",
-            ),
-        )
-        write("core", "Core: ours beside the alternatives", sections, ("torch", "numpy", "numba"))
+        write("core", "Core: ours beside the alternatives", sections, ("torch", "numpy", "numba", "scipy"))
 
 
 if __name__ == "__main__":
