@@ -84,6 +84,9 @@ def lead_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     InputError
         If they do not broadcast.
     """
+    distinct = {s for s in shapes if s}
+    if len(distinct) < 2:
+        return tuple(distinct.pop()) if distinct else ()
     try:
         return np.broadcast_shapes(*shapes)  # torch's own form imports sympy, 40 MB
     except ValueError:
