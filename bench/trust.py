@@ -317,8 +317,10 @@ HEADINGS = {
 SETTING = (
     f"{CELLS} cells ({CELLS} in each of {HEADS} heads for `heads`); 199 null draws, all 400 shifts for "
     "`circular`. Deciding tests: null, mask null, knock-out. In the no-signal studies the claim is the cell "
-    "of largest mass (and head), chosen by looking; the maximum statistic pays for the choice. The studies "
-    "are in `bench/trust_studies.py`."
+    "of largest mass (and head), chosen by looking; the maximum statistic pays for the choice. (Cells are "
+    "compared by their excess over their own null mean, so the largest mass is not always the largest "
+    "statistic, and p then errs on the safe side: `block`, `rewire`.) The studies are in "
+    "`bench/trust_studies.py`."
 )
 
 

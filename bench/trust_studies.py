@@ -18,8 +18,8 @@ def study(kind: str, strength: float, seed: int) -> Claim:
     Content is Gaussian, queries lean one way (mean 1 in each of 4 features), so that cells differ by chance.
     What is planted raises the scores of cell 17 by ``strength`` on average, in a unit in which the keys'
     mean scores have standard deviation 1; series: the query holds ``strength / 4`` of the content that stood
-    there; graphs: the cell's density of edges is raised by .1 for each unit of strength and its content
-    drawn together by as much. The values of the cell are raised by half the strength.
+    there; graphs: the cell's density of edges is raised by .13 for each unit of strength, to 1 at most, and
+    its content drawn together. The values of the cell are raised by half the strength.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def study(kind: str, strength: float, seed: int) -> Claim:
         One of KINDS. "label": 100 groups of 6 keys; "heads": the same in 4 heads, the head chosen too;
         "within": the same in 10 subjects with levels of their own; "block": 6 x 9 patches of a 60 x 90 image
         smoothed over 2, blocks of 4; "circular": 4 lags of 25 autocorrelated series (.6); "rewire": 10 x 10
-        pairs of camps in a graph of 40 listeners and 100 sources.
+        pairs of camps in a graph of 40 listeners and 100 sources (planted: 60 and 120).
     strength : float
         0: nothing is there, and the claim is the largest of all cells, chosen by looking. Else cell 17.
     seed : int
@@ -112,16 +112,17 @@ def _series(rng, kind, strength):
 
 def _graph(rng, kind, strength):
     """Cells are pairs (camp of listeners, camp of sources): more edges and nearer content may be planted."""
-    nq, nk = 40, 100
+    nq, nk = (60, 120) if strength else (40, 100)
     q, k, v = rng.normal(size=(nq, D)) + 1.0, rng.normal(size=(nk, D)), rng.normal(size=(nk, 2))
     of_q, of_k = np.arange(nq) % 10, np.arange(nk) % 10
     cells = of_q[:, None] * 10 + of_k
     here, there = divmod(PLANTED, 10)
-    edges = rng.random((nq, nk)) < np.where(cells == PLANTED, 0.2 + 0.1 * strength, 0.2)
+    edges = rng.random((nq, nk)) < np.where(cells == PLANTED, 0.2 + 0.13 * strength, 0.2)
     edges[np.arange(nq), rng.integers(0, nk, nq)] = True
     axis = rng.normal(size=D)
     axis /= np.linalg.norm(axis)
-    q[of_q == here] += np.sqrt(strength / 2) * 2 * axis
-    k[of_k == there] += np.sqrt(strength / 2) * 2 * axis / 2
+    near = np.sqrt(strength / 2)  # what they weigh of their connections, beyond having them
+    q[of_q == here] += 2 * near * axis
+    k[of_k == there] += near * axis
     v[of_k == there] += 0.5 * strength
     return Weights(q, k, priors.Mask(edges)), cells, v, {}
