@@ -59,7 +59,7 @@ def test_weight_on_the_hardest_subjet_is_found(sample):
 
 def test_claimed_weights_are_the_taggers_own(tagger, sample):
     part = sample.take(np.flatnonzero(sample.counts >= 6)[:8])
-    w, claimed = by_subjet(tagger, part, 0)
+    w, claimed, _ = by_subjet(tagger, part, 0)
     rows = np.asarray(torch.as_tensor(w.rows(list(range(8)))))
     weight, _, hard = attention(tagger, part)
     four, member = subjets(hard, 3, most=tagger.most)

@@ -32,7 +32,7 @@ def examine_subjets(tagger: JetTagger, sample: JetSample, *, level: str = "quick
     """
     if level == "none":
         return []
-    from ...trust import Claim, examine
+    from ...trust import Claim, Null, examine
     from .reading import attention, subjet_mass
 
     signal = np.flatnonzero((tagger.decision_function(sample) > 0) & (sample.counts >= 6))[: 10 * JETS]
@@ -43,25 +43,28 @@ def examine_subjets(tagger: JetTagger, sample: JetSample, *, level: str = "quick
     weight, _, hard = attention(tagger, sample.take(first))
     table = subjet_mass(hard, weight, draws=20, seed=seed)
     chosen = int(table["excess"].argmax())
-    weights, claimed = by_subjet(tagger, sample.take(second), chosen)
+    weights, claimed, jet = by_subjet(tagger, sample.take(second), chosen)
     claim = Claim(
         weights,
         queries=np.flatnonzero(claimed.any(1)),
         keys=claimed,
+        null=Null("within", groups=jet),
         name=f"jets called signal attend to their {('hardest', 'second', 'softest')[chosen]} subjet",
         caution="among particles, subjet chosen on other jets; where the query looks is not why it decides",
     )
     return [examine(claim, level=level, seed=seed)]
 
 
-def by_subjet(tagger: JetTagger, sample: JetSample, chosen: int) -> tuple[Weights, np.ndarray]:
-    """Each jet's query over its particles alone, ``Weights`` (heads, jets, M), and which are in one subjet.
+def by_subjet(tagger: JetTagger, sample: JetSample, chosen: int) -> tuple[Weights, np.ndarray, np.ndarray]:
+    """Each jet's query over its particles alone, ``Weights`` (heads, jets, M), which are in one subjet.
 
     Returns
     -------
     weights : Weights
     claimed : bool (jets, M)
         The particles of each jet's ``chosen``-th subjet by pT.
+    jet : int (M,)
+        Which jet each particle belongs to: contents are exchanged within it.
     """
     data = tagger.data(sample)
     x, p, f, offsets, _ = data[torch.arange(len(sample))]
@@ -73,4 +76,5 @@ def by_subjet(tagger: JetTagger, sample: JetSample, chosen: int) -> tuple[Weight
     named = np.argsort(-np.hypot(four[..., 0], four[..., 1]), axis=1)[:, chosen]
     claimed = np.zeros((len(sample), len(own)), bool)
     claimed[own, np.arange(len(own))] = member == named[own]
-    return Weights(w.q, w.k[:, token], [Segments(np.arange(len(sample) + 1), begin)], scale=w.scale), claimed
+    weights = Weights(w.q, w.k[:, token], [Segments(np.arange(len(sample) + 1), begin)], scale=w.scale)
+    return weights, claimed, own
