@@ -508,3 +508,25 @@ def test_works_in_a_forked_child_and_from_two_threads():
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     """)
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("slip", "words"),
+    [
+        (lambda q, k, v: Weights(q, k, v), r"priors holds an array of shape \(2, 6, 4\).*W @ v"),
+        (lambda q, k, v: Weights(q, k, ["causal"]), "priors holds a str"),
+        (lambda q, k, v: Weights(q, k, scale=float("nan")), "scale is nan"),
+        (lambda q, k, v: Weights(q, k, scale="auto"), "scale is 'auto'"),
+        (lambda q, k, v: Weights(q, k, sink=np.ones(5)), r"sink has shape \(5,\).*\(6, 1\) per query"),
+        (lambda q, k, v: Weights(q, k) @ np.ones((3, 6, 4)), r"v has leading dimensions \(3,\).*\(2,\)"),
+        (lambda q, k, v: Weights(q, k).read([reads.TopK(2)]), r"v holds reads.*W.read\(v"),
+        (lambda q, k, v: Weights(q, k).read(v, "topk"), "'topk' is not a read"),
+        (
+            lambda q, k, v: Weights(q, k, priors.Mask(np.ones((3, 6, 6), bool))),
+            r"q \(2,\), k \(2,\), Mask \(3,\)",
+        ),
+    ],
+)
+def test_slips_are_told_with_what_to_do(slip, words):
+    with pytest.raises(InputError, match=words):
+        slip(*np.random.default_rng(0).normal(size=(3, 2, 6, 4)))

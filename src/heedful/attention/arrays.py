@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +30,13 @@ def tensor(value: Any, name: str) -> Tensor:
         return value
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
-        raise InputError(f"{name} has dtype {array.dtype}, an array of real numbers was expected")
+        remedy = {
+            "M": 'subtract a start and divide: (t - t[0]) / np.timedelta64(1, "D")',
+            "m": 'divide by a unit: dt / np.timedelta64(1, "D")',
+        }.get(array.dtype.kind, "convert it first")
+        raise InputError(
+            f"{name} has dtype {array.dtype}, an array of real numbers was expected", remedy=remedy
+        )
     if array.dtype == np.longdouble and array.dtype.itemsize > 8:
         array = array.astype(np.float64)
     if any(stride < 0 for stride in array.strides) or not array.flags.writeable:
@@ -76,7 +84,7 @@ def give(value: Any, as_numpy: bool) -> Any:
     return value
 
 
-def lead_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+def lead_shape(*shapes: tuple[int, ...], names: Sequence[str] = ()) -> tuple[int, ...]:
     """Leading shapes broadcast together.
 
     Raises
@@ -90,8 +98,11 @@ def lead_shape(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     try:
         return np.broadcast_shapes(*shapes)  # torch's own form imports sympy, 40 MB
     except ValueError:
-        listed = ", ".join(str(tuple(s)) for s in shapes)
-        raise InputError(f"leading dimensions {listed} do not broadcast") from None
+        named = itertools.zip_longest(names, shapes, fillvalue="")
+        listed = ", ".join(f"{name} {tuple(s)}".strip() for name, s in named)
+        raise InputError(
+            f"leading dimensions do not broadcast: {listed}", remedy="make them equal, or 1"
+        ) from None
 
 
 def lead_slice(value: Tensor, index: tuple[slice, ...], tail: int) -> Tensor:

@@ -74,7 +74,7 @@ def compose(
         elif isinstance(read, (reads.Lag, reads.Contribution)):
             later.append(read)  # a second one of a kind, or one that first needs the output
         else:
-            raise InputError(f"{read!r} is not a read; use heedful.reads, for instance reads.TopK(8)")
+            raise InputError(f"no engine knows the read {read!r}")
     if channels:
         ask = replace(ask, channels=_side_by_side(channels))
     if adjoints:

@@ -55,7 +55,9 @@ class Problem:
         shapes = [tuple(self.unscaled.shape[:-2]), tuple(self.k.shape[:-2]), *(p.lead for p in self.priors)]
         if self.sink is not None:
             shapes.append(tuple(self.sink.shape[:-2]))
-        return lead_shape(*shapes)
+        return lead_shape(
+            *shapes, names=("q", "k", *(type(p).__name__ for p in self.priors), "sink")[: len(shapes)]
+        )
 
     @property
     def requires_grad(self) -> bool:

@@ -268,6 +268,9 @@ class Reads:
         raise AttributeError(f"{name} was not read; read were: {known}")
 
     def __getitem__(self, read: Read) -> Any:
+        if read not in self.values:
+            known = ", ".join(map(repr, self.values)) or "nothing"
+            raise KeyError(f"{read!r} was not read; read were: {known}")
         return self.values[read]
 
     def __iter__(self) -> Iterator[Read]:

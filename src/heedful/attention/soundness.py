@@ -53,8 +53,8 @@ def without_rows(x: Tensor, bad: Tensor, seen: Tensor, name: str) -> Tensor:
     wrong = bad & seen
     if bool(wrong.any()):
         where = tuple(int(n) for n in wrong.nonzero()[0])
-        place = f"row {where[-1]}" + (f" of {where[:-1]}" if len(where) > 1 else "")
+        place = f"row {where[-1]}" + (f" of leading element {where[:-1]}" if len(where) > 1 else "")
         raise InputError(
-            f"{name} is not finite in {place}", remedy="mask that row for every query, or mend it"
+            f"{name} is not finite in {place}", remedy="replace the value, or mask that row for every query"
         )
     return torch.where(bad[..., None], 0.0, x)

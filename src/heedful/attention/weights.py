@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from ..errors import HeedfulError, InputError, ShapeError
 from . import reads
+from .accept import as_priors, as_reads, as_scale, as_sink, as_values
 from .adjoint import Adjoint, linear_operator
 from .arrays import floats, give, indices, is_numpy, lead_shape
 from .ask import Ask
@@ -38,15 +38,15 @@ class Weights:
         Leading dimensions broadcast. Torch in, torch out; NumPy in, NumPy out.
     priors : Prior or sequence of Prior
         Field knowledge as added log-weights (:mod:`heedful.priors`); -inf excludes a pair.
-    temperature : float, array that broadcasts against (..., Nq, 1), or TargetKeys
+    temperature : float, array (H, 1, 1) per head or (Nq, 1) per query, or TargetKeys
         Divides the content alone, so a half-life stays a half-life at any temperature.
     scale : float, optional
         1 / sqrt(D) by default.
-    sink : array that broadcasts against (..., Nq, 1), optional
+    sink : float or array (H, 1, 1) per head or (Nq, 1) per query, optional
         Logit of one more outcome that carries no value (an attention sink).
     gqa : bool
         q has g heads (dimension -3) for each head of k.
-    engine : {"auto", "fused", "tiled", "edges", "dense"}
+    engine : {"auto", "fused", "compiled", "tiled", "edges", "dense"}
         "auto" lets :meth:`plan` choose; a name never falls back.
 
     Raises
@@ -105,19 +105,13 @@ class Weights:
         self._groups = head_groups(q, k) if gqa else 1
         if self._groups > 1:
             k = k.repeat_interleave(self._groups, -3)
-        self.priors = (priors,) if isinstance(priors, Prior) else tuple(priors)
-        for prior in self.priors:
-            if not isinstance(prior, Prior):
-                raise InputError(
-                    f"{prior!r} is not a prior; use heedful.priors, for instance priors.Causal()"
-                )
-            prior.check(q.shape[-2], k.shape[-2])
+        self.priors = as_priors(priors, q.shape[-2], k.shape[-2])
         self.q, self.k = q, k
-        self.scale = 1.0 / math.sqrt(max(q.shape[-1], 1)) if scale is None else scale
+        self.scale = as_scale(scale, q.shape[-1])
         self.temperature = (
             temperature if isinstance(temperature, TargetKeys) else as_temperature(temperature, q)
         )
-        self.sink = None if sink is None else floats(sink, "sink", like=q)
+        self.sink = None if sink is None else as_sink(sink, q)
         if isinstance(temperature, TargetKeys) and sink is not None:
             raise InputError("TargetKeys counts keys, a sink is not one; give a temperature, or no sink")
         self.engine = engine
@@ -173,7 +167,7 @@ class Weights:
 
     def _values(self, v: Any, name: str = "v", rows: int | None = None) -> tuple[Tensor, bool]:
         """Values (..., N, C) on the right device, and whether a vector was given."""
-        x = floats(v, name, like=self.q)
+        x = as_values(v, name, self.q, self.shape[:-2] if self._groups == 1 else None)
         vector = x.ndim == 1
         x = x[:, None] if vector else x
         want = self.shape[-1] if rows is None else rows
@@ -249,7 +243,7 @@ class Weights:
         >>> r.topk.index[:, 0].tolist(), r.columns.round(6).tolist()
         ([0, 1, 2], [1.0, 1.0, 1.0])
         """
-        wanted = [reads] if isinstance(reads, _Read) else list(reads)
+        wanted = as_reads(reads)
         as_numpy = self._as_numpy and (v is None or is_numpy(v))
         problem = self._problem()
         vector = False
@@ -363,9 +357,7 @@ class Weights:
         """Which engine would answer, in how many passes, with how much memory, and why."""
         problem = self._problem()
         values = None if v is None else self._values(v)[0]
-        ask, _, _ = compose(
-            problem, values, [reads] if isinstance(reads, _Read) else list(reads), self.engine
-        )
+        ask, _, _ = compose(problem, values, as_reads(reads), self.engine)
         return choose(problem, ask, self.engine)
 
     def as_linear_operator(self) -> Any:
@@ -395,5 +387,4 @@ class Weights:
         return f"Weights({' x '.join(map(str, self.shape))}{', ' + names if names else ''})"
 
 
-_Read = reads.Read
 _reads_record = reads.Reads

@@ -92,6 +92,11 @@ class Claim:
     unit: str = ""
 
     def __post_init__(self):
+        if not isinstance(self.weights, Weights):
+            raise InputError(
+                f"Claim(weights) is a {type(self.weights).__name__}, Weights were expected",
+                remedy="make them with Weights(q, k)",
+            )
         nq, nk = self.weights.shape[-2:]
         put = partial(object.__setattr__, self)  # the record is frozen, its fields are made uniform once
         queries = indices(

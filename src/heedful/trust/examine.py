@@ -73,6 +73,11 @@ def examine(
     InputError
         For an unknown level, tail or test.
     """
+    if not isinstance(claim, Claim):
+        raise InputError(
+            f"examine takes a Claim, got {type(claim).__name__}",
+            remedy="write Claim(W, queries=..., keys=...)",
+        )
     for word, given, known in (("level", level, ("quick", "full")), ("tail", tail, ("count", "fit"))):
         if given not in known:
             raise InputError(f"{word} is {given!r}, {known[0]!r} or {known[1]!r} was expected")

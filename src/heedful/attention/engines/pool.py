@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -69,7 +69,11 @@ def spread(work: Callable[[int, T], None], parts: Sequence[T]) -> None:
     torch.set_num_threads(1)
     try:
         pool = _pool(before)
-        futures = [pool.submit(_each, work, n, parts[n::threads]) for n in range(threads)]
+        futures = [pool.submit(_each, work, n, parts[n::threads]) for n in range(1, threads)]
+        try:
+            _each(work, 0, parts[::threads])  # the caller's own share: one thread fewer to be woken
+        finally:
+            wait(futures)
         for future in futures:
             future.result()
     finally:
