@@ -205,7 +205,7 @@ smoothed pair; fitted on the left, damaged and scored on the right of an image.
 
 What was looked at before. Everything below was chosen on other seeds of the generator (training 2000-2004, tests
 3000-3004), half of them with other kinds planted (gain, fill and another place; veils, noise and shifts held out). After
-the choice of the states, draws 0 and 1 of the held-out landscapes and draw 0 of the real pairs were seen once (shadow
+the choice of the states, draw 0 of the held-out landscapes and draw 0 of the real pairs were seen once (shadow
 -.054 and -.306: there the hardened expert was believed); keeping that expert out of the `changed` states came of it. The
 guard for unfamiliar scenes came of another part of image 046, whose rows overlap with draws 1 and 4 of the pairs.
 
