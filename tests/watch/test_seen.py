@@ -126,3 +126,5 @@ def test_the_table_lists_what_was_read_and_what_was_not():
     text = console.export_text()
     assert "NOT READ" in text and "2 x 4 x 5 x 7" in text and "checked" in text
     assert "1 not read" in repr(seen)
+    drawn = str(seen.summary())
+    assert "NOT READ" in drawn and "object at 0x" not in drawn and "\x1b" not in drawn

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,6 +16,9 @@ from ..errors import HeedfulError, InputError
 from ..reading import Reading
 from .asked import Asked, unpacked
 from .intercept import Frame, Interceptor
+
+if TYPE_CHECKING:
+    from .told import Summary
 
 DEFAULT = (TopK(8), Entropy(), Columns())
 
@@ -253,11 +257,11 @@ class Seen:
             frame.insert(0, "layer", call.layer)
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
-    def summary(self):
-        """A :class:`rich.table.Table`: one line per call, and one per layer that was not read."""
-        from rich.table import Table
+    def summary(self) -> Summary:
+        """A :class:`rich.table.Table` that `print` draws: a line per call, and one per layer not read."""
+        from .told import Summary
 
-        table = Table(title=f"attention of {type(self._model).__name__}")
+        table = Summary(title=f"attention of {type(self._model).__name__}")
         for name in ("layer", "shape", "seen by", "entropy (nats)", "check"):
             table.add_column(name, overflow="fold")
         for call in self.calls:

@@ -31,6 +31,9 @@ def test_the_demo_tells_a_whole_story():
     assert [s.name for s in story.scores] == ["QPS", "AUROC"]
     assert len(story.pictures) == 4
     assert any("one vintage" in note for note in story.notes)
+    # five recessions: table and note say the same
+    assert {s.outcome for s in story.scores} == {"level (5 recessions)"}
+    assert any("5 recessions began in the test" in n and "a lead is told as level" in n for n in story.notes)
     assert set(VERBS) == {""}
 
 

@@ -11,8 +11,9 @@ from heedful.reading import pictures as pic
 from heedful.recall.nowcast.backtesting import backtest
 from heedful.recall.nowcast.claims import claim
 from heedful.recall.nowcast.model import Nowcast
-from heedful.recall.nowcast.pictures import bars, lags, timeline, waterfall
+from heedful.recall.nowcast.pictures import bars, lags, poster, timeline, waterfall
 from heedful.recall.nowcast.reading import _parted, best_run, explain
+from heedful.trust import Verdict
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +118,21 @@ def test_a_spike_that_did_more_than_the_rest_of_its_run_is_told_apart():
     assert [p.tolist() for p in _parted(np.arange(1, 6), z, np.full(7, 0.05))] == [[1, 2, 3, 4, 5]]
     steady = np.array([0.2, 1.6, 1.5, 2.6, 1.9, 1.7, 0.1])
     assert [p.tolist() for p in _parted(np.arange(1, 6), steady, points)] == [[1, 2, 3, 4, 5]]
+
+
+def test_the_waterfall_draws_the_largest_and_the_poster_tells_names_and_verdict(panel, model, tmp_path):
+    story = explain(model, panel, "2008-12")
+    few = waterfall(story, most=3)
+    named = story.groups[story.groups["kind"] != "rest"]["points"]
+    assert sorted(np.abs(few.values[:-1])) == pytest.approx(sorted(named.abs().nlargest(3)))
+    assert few.end == pytest.approx(story.probability, abs=1e-9)
+    long = replace(few, labels=["a name that is longer than a printed picture holds", *few.labels[1:]])
+    verdict = Verdict("it carried", "not supported", 0.171, (-0.028, 0.374), 0.113, 25, "an exchange")
+    svg = poster(long, tmp_path / "p.svg", verdict).read_text()
+    assert long.labels[0] in svg  # matplotlib writes each text beside its outlines
+    assert "…" not in svg and "prefers-color-scheme: dark" in svg
+    assert svg.lower().count("not supported") == 1
+    assert "Mass +0.171 [-0.028, +0.374] against an exchange, p = 0.113, n = 25." in " ".join(
+        re.findall(r"<!-- (.*?) -->", svg))
+    silent = Verdict("it carried", "not testable", 0.0, None, None, 2, "", reason="2 rows")
+    assert "it carried\"; 2 rows." in poster(few, tmp_path / "q.svg", silent).read_text()

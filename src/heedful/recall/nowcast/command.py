@@ -85,6 +85,7 @@ def tell(
     from .model import Nowcast
     from .pictures import bars, lags, timeline, waterfall
     from .reading import explain
+    from .scores import scores
     from .tokens import with_events
 
     chronology = chronology or Chronology.nber()
@@ -121,7 +122,7 @@ def tell(
         data=f"{panel.source}: {len(model.columns_)} series, {panel.span}, {chronology.source} turning "
              f"points; tested {test.probability.index[0]} to {test.probability.index[-1]}",
         headline=story.sentence(),
-        scores=_scores(test, seed),
+        scores=scores(test, seed),
         verdicts=verdicts,
         pictures=[waterfall(story, verdict=verdict), timeline(test, story), bars(story), lags(story)],
         tables={"methods on the same split": tested,
@@ -178,23 +179,11 @@ def _verdicts(model, panel, high, chronology, trust, seed):
     return [examine(made, again, trust, seed=seed, progress=progress)]
 
 
-def _scores(test: Backtest, seed: int):
-    from ...reading.story import Score
-
-    scores = []
-    for other, words in (("logit", "ridge logit"), ("probit", "term-spread probit")):
-        if other in test.probability:
-            scores.append(Score("QPS", test.qps(), test.qps(other), words, False,
-                                test.interval("qps", other, seed=seed)))
-            scores.append(Score("AUROC", test.auroc(), test.auroc(other), words, True,
-                                test.interval("auroc", other, seed=seed)))
-    return scores
-
-
 def _limits(onsets: int, chronology: Chronology, vintages) -> list[str]:
+    from .scores import evidence
+
     return [
-        f"{onsets} recession{'' if onsets == 1 else 's'} began in the test: no difference between good "
-        "methods can be significant on so few",
+        evidence(onsets),
         f"labels are used only as announced by then ({chronology.source}); turning points without an "
         f"announcement date, as before 1980, count as known after {chronology.lag} months",
         f"{len(vintages)} vintages: each period is nowcast from the newest that was out; before the first, "
