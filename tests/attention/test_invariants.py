@@ -513,7 +513,7 @@ def test_works_in_a_forked_child_and_from_two_threads():
 @pytest.mark.parametrize(
     ("slip", "words"),
     [
-        (lambda q, k, v: Weights(q, k, v), r"priors holds an array of shape \(2, 6, 4\).*W @ v"),
+        (Weights, r"priors holds an array of shape \(2, 6, 4\).*W @ v"),
         (lambda q, k, v: Weights(q, k, ["causal"]), "priors holds a str"),
         (lambda q, k, v: Weights(q, k, scale=float("nan")), "scale is nan"),
         (lambda q, k, v: Weights(q, k, scale="auto"), "scale is 'auto'"),

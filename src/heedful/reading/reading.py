@@ -120,10 +120,10 @@ class Reading:
         return pd.DataFrame(columns)
 
     def summary(self):
-        """A :class:`rich.table.Table` of what was read, one line per query at most 20."""
-        from rich.table import Table
+        """A :class:`rich.table.Table` of what was read, one line per query, at most 20; `print` draws it."""
+        from .told import Summary
 
-        table = Table(title=self.title or "reading", caption=f"{self.engine}; {self.certificate}")
+        table = Summary(title=self.title or "reading", caption=f"{self.engine}; {self.certificate}")
         table.add_column("query")
         shown = [n for n in ("entropy", "effective_keys", "quantile") if n in self.data]
         for name in shown:

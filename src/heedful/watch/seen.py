@@ -18,7 +18,7 @@ from .asked import Asked, unpacked
 from .intercept import Frame, Interceptor
 
 if TYPE_CHECKING:
-    from .told import Summary
+    from ..reading.told import Summary
 
 DEFAULT = (TopK(8), Entropy(), Columns())
 
@@ -259,7 +259,7 @@ class Seen:
 
     def summary(self) -> Summary:
         """A :class:`rich.table.Table` that `print` draws: a line per call, and one per layer not read."""
-        from .told import Summary
+        from ..reading.told import Summary
 
         table = Summary(title=f"attention of {type(self._model).__name__}")
         for name in ("layer", "shape", "seen by", "entropy (nats)", "check"):

@@ -1,4 +1,4 @@
-"""The summary of a watch: a table that `print` draws, too."""
+"""The summary of a reading or a watch: a table that `print` draws, too."""
 
 from __future__ import annotations
 
