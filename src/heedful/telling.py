@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ def tell(story: Story, console: Console | None = None) -> None:
         console.print(_scores(story))
     for name, frame in story.tables.items():
         console.print()
-        console.print(_frame(name, frame))
+        for table in _frames(name, frame, console.width):
+            console.print(table)
     if story.verdicts:
         console.print()
         for verdict in story.verdicts:
@@ -72,21 +73,51 @@ def _scores(story: Story) -> Table:
     return table
 
 
-def _frame(name: str, frame: Any) -> Table:
-    more = len(frame) - ROWS
-    table = Table(title=escape(name), caption=f"and {more} more rows" if more > 0 else None)
-    for column in frame.columns:
-        table.add_column(
-            escape(str(column)), justify="right" if frame[column].dtype.kind in "fiu" else "left"
-        )
-    for row in frame.head(ROWS).itertuples(index=False):
-        table.add_row(*(escape(f"{v:.4g}" if isinstance(v, float) else str(v)) for v in row))
-    return table
+def _frames(name: str, frame: Any, width: int) -> Iterator[Table]:
+    """A table, in parts that each repeat the first column where the terminal is too narrow for all."""
+    shown, more = frame.head(ROWS), len(frame) - ROWS
+    cells = {c: [f"{v:.4g}" if isinstance(v, float) else str(v) for v in shown[c]] for c in frame.columns}
+    parts = _fitting([_width(str(c), texts) for c, texts in cells.items()], width)
+    for n, part in enumerate(parts, 1):
+        table = Table(title=escape(name if len(parts) == 1 else f"{name} ({n} of {len(parts)})"))
+        if more > 0 and n == len(parts):
+            table.caption = f"and {more} more rows"
+        columns = [frame.columns[i] for i in part]
+        for column in columns:
+            number = frame[column].dtype.kind in "fiu"
+            table.add_column(
+                escape(str(column)),
+                justify="right" if number else "left",
+                min_width=_width(str(column), cells[column]) - 3,
+            )
+        for row in zip(*(cells[c] for c in columns), strict=True):
+            table.add_row(*map(escape, row))
+        yield table
+
+
+def _width(heading: str, texts: Sequence[str]) -> int:
+    """Characters that a column cannot do without: its longest word, with the frame around it."""
+    words = [word for text in (heading, *texts) for word in text.split()]
+    return 3 + max(map(len, words), default=1)
+
+
+def _fitting(widths: Sequence[int], width: int) -> list[list[int]]:
+    """Columns by part, each with the first and as many more as fit (one at least).
+
+    >>> _fitting([10, 10, 10, 10], 31), _fitting([10, 10], 80)
+    ([[0, 1, 2], [0, 3]], [[0, 1]])
+    """
+    parts = [[0]] if widths else [[]]
+    for i in range(1, len(widths)):
+        if len(parts[-1]) > 1 and 1 + sum(widths[j] for j in parts[-1]) + widths[i] > width:
+            parts.append([0])
+        parts[-1].append(i)
+    return parts
 
 
 def _verdict(verdict: Any) -> Text:
+    """The verdict's own sentence, its status in colour."""
     style = {"supported": "green", "not supported": "red"}.get(str(verdict.status), "yellow")
-    text = Text()
-    text.append(f"{verdict.status}", style=style)
-    text.append(f": {verdict.sentence()}")
+    text = Text(verdict.sentence())
+    text.highlight_words([f": {verdict.status}"], style=style)
     return text
