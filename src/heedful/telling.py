@@ -77,28 +77,27 @@ def _frames(name: str, frame: Any, width: int) -> Iterator[Table]:
     """A table, in parts that each repeat the first column where the terminal is too narrow for all."""
     shown, more = frame.head(ROWS), len(frame) - ROWS
     cells = {c: [f"{v:.4g}" if isinstance(v, float) else str(v) for v in shown[c]] for c in frame.columns}
-    parts = _fitting([_width(str(c), texts) for c, texts in cells.items()], width)
+    natural = [max(map(len, (str(c), *texts))) for c, texts in cells.items()]
+    needed = [_longest_word(str(c), texts) for c, texts in cells.items()]
+    needed[:1] = [min(n, 24) for n in natural[:1]]  # the first column names the rows
+    roomy = 1 + sum(n + 3 for n in natural) <= width
+    parts = [list(range(len(natural)))] if roomy else _fitting([n + 3 for n in needed], width)
     for n, part in enumerate(parts, 1):
         table = Table(title=escape(name if len(parts) == 1 else f"{name} ({n} of {len(parts)})"))
         if more > 0 and n == len(parts):
             table.caption = f"and {more} more rows"
         columns = [frame.columns[i] for i in part]
-        for column in columns:
+        for i, column in zip(part, columns, strict=True):
             number = frame[column].dtype.kind in "fiu"
-            table.add_column(
-                escape(str(column)),
-                justify="right" if number else "left",
-                min_width=_width(str(column), cells[column]) - 3,
-            )
+            fixed = None if roomy or not (number or i == 0) else needed[i]
+            table.add_column(escape(str(column)), justify="right" if number else "left", width=fixed)
         for row in zip(*(cells[c] for c in columns), strict=True):
             table.add_row(*map(escape, row))
         yield table
 
 
-def _width(heading: str, texts: Sequence[str]) -> int:
-    """Characters that a column cannot do without: its longest word, with the frame around it."""
-    words = [word for text in (heading, *texts) for word in text.split()]
-    return 3 + max(map(len, words), default=1)
+def _longest_word(heading: str, texts: Sequence[str]) -> int:
+    return max((len(word) for text in (heading, *texts) for word in text.split()), default=1)
 
 
 def _fitting(widths: Sequence[int], width: int) -> list[list[int]]:

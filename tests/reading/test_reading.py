@@ -13,8 +13,13 @@ def example(dtype=np.float32, **options):
     rng = np.random.default_rng(0)
     q, k, v = (rng.normal(size=(2, n, 4)).astype(dtype) for n in (6, 9, 9))
     wanted = [
-        reads.TopK(3), reads.Entropy(), reads.EffectiveKeys(2), reads.Mass([0, 0, 0, 1, 1, 1, -1, -1, -1]),
-        reads.Moments(np.arange(9.0)), reads.Columns(), reads.Lag([-3, 0, 3], np.arange(6.0), np.arange(9.0)),
+        reads.TopK(3),
+        reads.Entropy(),
+        reads.EffectiveKeys(2),
+        reads.Mass([0, 0, 0, 1, 1, 1, -1, -1, -1]),
+        reads.Moments(np.arange(9.0)),
+        reads.Columns(),
+        reads.Lag([-3, 0, 3], np.arange(6.0), np.arange(9.0)),
         reads.Contribution(v, k=2),
     ]
     _, r = Weights(q, k).read(v, wanted)
