@@ -201,9 +201,9 @@ def test_rollout_equals_the_product_of_matrices():
     assert float((seen.stack() @ first - whole[:, :, 0]).abs().max()) < 1e-5
 
 
-def test_sinks_are_read_as_sinks():
-    """gpt-oss writes one more outcome per head into its softmax, and drops it before the values."""
-    config = transformers.GptOssConfig(
+def with_windows(name, **more):
+    """A small eager decoder with shared key heads and a sliding window, and its input."""
+    config = getattr(transformers, f"{name}Config")(
         vocab_size=40,
         hidden_size=16,
         num_hidden_layers=2,
@@ -211,15 +211,19 @@ def test_sinks_are_read_as_sinks():
         num_key_value_heads=2,
         head_dim=4,
         intermediate_size=16,
-        num_local_experts=2,
-        num_experts_per_tok=1,
         sliding_window=4,
+        **more,
     )
     config._attn_implementation = "eager"
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = transformers.GptOssModel(config).eval()
-    given = {"input_ids": inputs(llama)["input_ids"]}
+        model = getattr(transformers, f"{name}Model")(config).eval()
+    return model, {"input_ids": inputs(llama)["input_ids"]}
+
+
+def test_sinks_are_read_as_sinks():
+    """gpt-oss writes one more outcome per head into its softmax, and drops it before the values."""
+    model, given = with_windows("GptOss", num_local_experts=2, num_experts_per_tok=1)
     with torch.no_grad():
         alone = outputs(model(**given))
         with watch(model, keep=True) as seen:
@@ -250,22 +254,7 @@ def test_training_mode_is_read_before_dropout():
 
 
 def test_softcapped_scores_are_read_with_their_cap():
-    config = transformers.Gemma2Config(
-        vocab_size=40,
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=4,
-        intermediate_size=16,
-        sliding_window=4,
-        attn_logit_softcapping=2.0,
-    )
-    config._attn_implementation = "eager"
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = transformers.Gemma2Model(config).eval()
-    given = {"input_ids": inputs(llama)["input_ids"]}
+    model, given = with_windows("Gemma2", attn_logit_softcapping=2.0)
     with torch.no_grad(), watch(model, keep=True) as seen:
         out = model(**given, output_attentions=True)
     for call, p in zip(seen, out.attentions, strict=True):

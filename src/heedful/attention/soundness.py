@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -35,18 +37,18 @@ def finite(problem: Problem) -> Problem:
     if all_finite(q) and all_finite(k):
         return problem
     bad_q, bad_k = (~torch.isfinite(x.detach()).all(-1) for x in (q, k))
-    clean = Problem(
-        torch.where(bad_q[..., None], 0.0, q),
-        torch.where(bad_k[..., None], 0.0, k),
-        problem.priors,
-        factor=problem.factor,
+    clean = replace(
+        problem,
+        unscaled=torch.where(bad_q[..., None], 0.0, q),
+        k=torch.where(bad_k[..., None], 0.0, k),
+        sink=None,
     )
     if bool(bad_k.any()):
         without_rows(k, bad_k, reachable(clean), "k")
     if bool(bad_q.any()):
         seen = torch.isfinite(run(clean.without_content(), Ask(), "tiled").lse)
         without_rows(q, bad_q, seen, "q")
-    return Problem(clean.unscaled, clean.k, problem.priors, problem.sink, problem.factor)
+    return replace(clean, sink=problem.sink)
 
 
 def without_rows(x: Tensor, bad: Tensor, seen: Tensor, name: str) -> Tensor:

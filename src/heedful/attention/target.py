@@ -17,7 +17,6 @@ from .engines.pool import spread
 from .problem import Problem
 
 LOG2E = math.log2(math.e)
-CELLS = 2**20  # scores in a block of rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +88,7 @@ def _solve(problem: Problem, log_k: Tensor, target: TargetKeys) -> Solved:
     fast = compiled.available() and problem.k.device.type == "cpu" and problem.k.dtype in _COMPILED
     base = problem.without_content() if problem.priors else None
     kept = problem.k.new_empty((4, *lead, nq, 1))
-    step = max(1, CELLS // max(math.prod(lead) * problem.nk, 1))
+    step = max(1, compiled.CELLS // max(math.prod(lead) * problem.nk, 1))
 
     def block(_: int, a: int) -> None:
         rows = slice(a, min(a + step, nq))

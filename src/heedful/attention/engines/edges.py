@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -42,13 +43,7 @@ def _per_lead(problem: Problem, ask: Ask, owner: Prior, support: Support) -> Fou
             a = flat * nq
             ptr = support.indptr[a : a + nq + 1]
             part = Support(ptr - ptr[0], support.indices[ptr[0] : ptr[-1]])
-            rest = Problem(
-                problem.unscaled,
-                problem.k,
-                problem.priors[:slot] + problem.priors[slot + 1 :],
-                problem.sink,
-                problem.factor,
-            )
+            rest = replace(problem, priors=problem.priors[:slot] + problem.priors[slot + 1 :])
             return _shared(rest.sliced(index), ask.sliced(index), None, part, lead_of=problem, index=index)
         if own[d] == 1:
             return descend(d + 1, (*index, slice(0, lead[d])), flat)
