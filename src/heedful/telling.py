@@ -25,7 +25,7 @@ def tell(story: Story, console: Console | None = None) -> None:
     console.print(Text(story.headline))
     if story.scores:
         console.print()
-        console.print(_scores(story))
+        console.print(_scores(story, console.width))
     for name, frame in story.tables.items():
         console.print()
         for table in _frames(name, frame, console.width):
@@ -58,13 +58,13 @@ def tell_tour(stories: Sequence[Story], report: Path, console: Console | None = 
     console.print(Text(f"wrote {report}"))
 
 
-def _scores(story: Story) -> Table:
+def _scores(story: Story, width: int) -> Table:
     table = Table(title="beside the field's baseline, same data")
-    table.add_column("measure")
+    table.add_column("measure", min_width=_longest_word("measure", [s.name for s in story.scores]))
     table.add_column("heedful", justify="right")
     table.add_column("baseline", justify="right")
     table.add_column("which")
-    table.add_column("difference, 95 %", justify="right")
+    table.add_column("difference, 95 %", justify="right", max_width=11 if width < 100 else None)
     table.add_column("outcome")
     for s in story.scores:
         interval = "-" if s.interval is None else f"[{s.interval[0]:+.3g}, {s.interval[1]:+.3g}]"

@@ -222,7 +222,8 @@ def fit(
     model = TauEstimator(**settings).fit(net, x)  # the figure that is reported uses every edge
     tau, interval = np.atleast_1d(model.tau_), np.atleast_2d(model.tau_interval_)
     told = ", ".join(f"{t:.3g} [{a:.3g}, {b:.3g}]" for t, (a, b) in zip(tau, interval, strict=True))
-    what = f"opinion = {opinions}" if opinions else f"latent opinion of {dims} axis/axes, unit variance each"
+    axes = "one axis, unit variance" if dims == 1 else f"{dims} axes, unit variance each"
+    what = f"opinion = {opinions}" if opinions else f"latent opinion of {axes}"
     ours = held.results["attention"]
     scores = []
     for name, other in held.results.items():
