@@ -326,6 +326,8 @@ def _matrix_file(path: Path, kind: str):
 
     from scipy import io, sparse
 
+    if kind == "npz" and not zipfile.is_zipfile(path):
+        raise InputError("not an .npz archive", path=path, remedy="write it with scipy.sparse.save_npz")
     try:
         return sparse.load_npz(path) if kind == "npz" else io.mmread(path)
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
