@@ -10,25 +10,19 @@
 =====================  =========================================================================
 """
 
-from __future__ import annotations
+import lazy_loader as lazy
 
-from importlib import import_module
+# Eager: the function shares its module's name, and the function must win; it costs nothing until drawn.
+from .progress import progress  # noqa: F401 -- named in __all__ below
 
-# Eager on purpose: the function shares its module's name, and costs nothing until a bar is drawn.
-from .progress import progress
-
-_HOMES = {
-    "Estimator": "estimator", "fit": "fitting", "Fit": "fitting", "lbfgs": "small", "LbfgsFit": "small",
-    "save_tensors": "storing", "load_tensors": "storing",
-    "Rows": "rows", "seeded": "fitting",
-}
-__all__ = [
-    "Estimator", "Fit", "LbfgsFit", "Rows", "fit", "lbfgs", "load_tensors", "progress", "save_tensors",
-    "seeded",
-]
-
-
-def __getattr__(name: str):
-    if name in _HOMES:
-        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "estimator": ["Estimator"],
+        "fitting": ["fit", "Fit", "seeded"],
+        "progress": ["progress"],
+        "rows": ["Rows"],
+        "small": ["lbfgs", "LbfgsFit"],
+        "storing": ["save_tensors", "load_tensors"],
+    },
+)

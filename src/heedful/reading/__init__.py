@@ -1,12 +1,11 @@
 """Readings: labelled copies of what was read, stories told of them, pictures as data."""
 
-from importlib import import_module
+import lazy_loader as lazy
 
-_HOMES = {"Reading": "reading", "certify": "reading", "Score": "story", "Story": "story"}
-__all__ = ["Reading", "Score", "Story", "certify"]
-
-
-def __getattr__(name):
-    if name in _HOMES:
-        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "reading": ["Reading", "certify"],
+        "story": ["Score", "Story"],
+    },
+)

@@ -1,25 +1,19 @@
 """Trust: a reading is a claim, a claim gets a verdict."""
 
-from importlib import import_module
+import lazy_loader as lazy
 
-_HOMES = {
-    "Claim": "claim",
-    "Null": "nulls",
-    "Refit": "refits",
-    "Test": "verdict",
-    "Verdict": "verdict",
-    "compare": "alternatives",
-    "examine": "examine",
-    "mass_interval": "identify",
-}
-__all__ = ["Claim", "Null", "Refit", "Test", "Verdict", "compare", "examine", "mass_interval"]
+# Eager: the function shares its module's name, and the function must win.
+from .examine import examine  # noqa: F401 -- named in __all__ below
 
-
-# `examine` names both the function and its module: bound here, so that the function wins
-from .examine import examine  # noqa: E402
-
-
-def __getattr__(name):
-    if name in _HOMES:
-        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "alternatives": ["compare"],
+        "claim": ["Claim"],
+        "examine": ["examine"],
+        "identify": ["mass_interval"],
+        "nulls": ["Null"],
+        "refits": ["Refit"],
+        "verdict": ["Test", "Verdict"],
+    },
+)

@@ -6,45 +6,19 @@
 ['optical', 'sar']
 """
 
-from __future__ import annotations
+import lazy_loader as lazy
 
-from importlib import import_module
-
-_HOMES = {
-    "SourceArbiter": "model",
-    "Arbitration": "answer",
-    "Scene": "tokens",
-    "landscape": "scenes",
-    "CLASSES": "scenes",
-    "corrupt": "plant",
-    "KINDS": "plant",
-    "RELATED": "plant",
-    "stress": "stressing",
-    "predict_files": "tiles",
-    "weights_of": "reading",
-    "read": "reading",
-    "fit_plain": "plain",
-    "failures": "plain",
-}
-__all__ = [
-    "Arbitration",
-    "CLASSES",
-    "KINDS",
-    "RELATED",
-    "Scene",
-    "SourceArbiter",
-    "corrupt",
-    "failures",
-    "fit_plain",
-    "landscape",
-    "predict_files",
-    "read",
-    "stress",
-    "weights_of",
-]
-
-
-def __getattr__(name: str):
-    if name in _HOMES:
-        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "answer": ["Arbitration"],
+        "model": ["SourceArbiter"],
+        "plain": ["fit_plain", "failures"],
+        "plant": ["corrupt", "KINDS", "RELATED"],
+        "reading": ["weights_of", "read"],
+        "scenes": ["landscape", "CLASSES"],
+        "stressing": ["stress"],
+        "tiles": ["predict_files"],
+        "tokens": ["Scene"],
+    },
+)

@@ -4,35 +4,15 @@
 `read_scan`, `write_scan` and `read_labels` (``heedful.files.scan``) keep a scan's geometry and number type.
 """
 
-from importlib import import_module
+import lazy_loader as lazy
 
-_HOMES = {
-    "Filling": "model",
-    "Inpainter": "model",
-    "demo": "demo",
-    "experts": "mix",
-    "frequency_selective": "fsr",
-    "phantom": "holes",
-    "question": "reading",
-    "shares": "reading",
-}
-__all__ = [
-    "Filling",
-    "Inpainter",
-    "demo",
-    "experts",
-    "frequency_selective",
-    "phantom",
-    "question",
-    "shares",
-]
-
-
-def __getattr__(name: str):
-    if name in _HOMES:
-        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__():
-    return __all__
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "fsr": ["frequency_selective"],
+        "holes": ["phantom"],
+        "mix": ["experts"],
+        "model": ["Filling", "Inpainter"],
+        "reading": ["question", "shares"],
+    },
+)

@@ -1,36 +1,14 @@
 """Locate: a class query that points, and can be checked."""
 
-from importlib import import_module
+import lazy_loader as lazy
 
-_HOMES = {
-    "PatchClassifier": "model",
-    "locate": "reading",
-    "Located": "reading",
-    "find": "retrieval",
-    "Found": "retrieval",
-    "make_scenes": "scenes",
-    "Scenes": "scenes",
-    "demo": "demo",
-    "precision_at_k": "measures",
-    "pointing": "measures",
-    "mass_on": "measures",
-}
-__all__ = [
-    "Found",
-    "Located",
-    "PatchClassifier",
-    "Scenes",
-    "demo",
-    "find",
-    "locate",
-    "make_scenes",
-    "mass_on",
-    "pointing",
-    "precision_at_k",
-]
-
-
-def __getattr__(name: str):
-    if name in _HOMES:
-        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "measures": ["precision_at_k", "pointing", "mass_on"],
+        "model": ["PatchClassifier"],
+        "reading": ["locate", "Located"],
+        "retrieval": ["find", "Found"],
+        "scenes": ["make_scenes", "Scenes"],
+    },
+)

@@ -1,17 +1,12 @@
 """Patients' irregular events with forgetting: risk, and a half-life for each code, learned, in days."""
 
-from importlib import import_module
+import lazy_loader as lazy
 
-_HOMES = {
-    "History": "model",
-    "Histories": "tokens",
-    "histories": "tokens",
-    "generated": "synthetic",
-}
-__all__ = ["Histories", "History", "generated", "histories"]
-
-
-def __getattr__(name: str):
-    if name in _HOMES:
-        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "model": ["History"],
+        "synthetic": ["generated"],
+        "tokens": ["Histories", "histories"],
+    },
+)

@@ -4,20 +4,14 @@
 that i at t - tau drives j at t.
 """
 
-from importlib import import_module
+import lazy_loader as lazy
 
-_HOMES = {
-    "LagScan": "model",
-    "Panel": "tokens",
-    "panel": "tokens",
-    "planted": "synthetic",
-    "Planted": "synthetic",
-    "PlainAttention": "plain",
-}
-__all__ = ["LagScan", "Panel", "PlainAttention", "Planted", "panel", "planted"]
-
-
-def __getattr__(name: str):
-    if name in _HOMES:
-        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "model": ["LagScan"],
+        "plain": ["PlainAttention"],
+        "synthetic": ["planted", "Planted"],
+        "tokens": ["Panel", "panel"],
+    },
+)
