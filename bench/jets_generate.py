@@ -20,6 +20,7 @@ FILES = (
     ("qcd", 5000, 11103, "qcd_train1"), ("top", 5000, 11104, "top_train1"),
     ("qcd", 10_000, 12101, "qcd_test0"), ("top", 8000, 12102, "top_test0"),
     ("qcd", 10_000, 13001, "qcd_test1"),
+    *(("qcd", 10_000, 14_000 + n, f"qcd_more{n}") for n in range(1, 9)),  # for rejections alone
 )  # fmt: skip
 LOW, HIGH, RADIUS, ETA, MOST = 500.0, 600.0, 0.8, 2.0, 128
 

@@ -1,5 +1,6 @@
 """`jets INPUT` on toy jets in a file: controls beside the score, a written file that reads back."""
 
+import awkward as ak
 import numpy as np
 import pytest
 
@@ -19,7 +20,31 @@ def test_tagging_from_a_file(tmp_path):
     assert {"uniform weights", "bagged BDT x 10", "one BDT", "MLP on features"} <= names
     assert all(score.interval is not None for score in story.scores)
     assert {path.name for path in story.outputs} == {"scored.parquet", "tagger.safetensors"}
-    assert 20 < len(read_jets(tmp_path / "scored.parquet")) < 90
+    scored = read_jets(tmp_path / "scored.parquet")
+    assert 20 < len(scored) < 90
+    rows = ak.to_numpy(ak.from_parquet(tmp_path / "scored.parquet")["heedful_jet"])
+    assert scored.label.tolist() == s.label[rows].tolist()
+    assert np.allclose(scored.pt[scored.offsets[:-1]], np.maximum.reduceat(s.pt, s.offsets[:-1])[rows])
+
+
+def test_jets_of_one_particle(tmp_path):
+    s = toy_jets(seed=0, jets=150)
+    first = np.stack([s.pt, s.eta, s.phi, s.energy], 1)[s.offsets[:-1]]
+    np.savez(tmp_path / "ones.npz", particles=first, offsets=np.arange(151), label=s.label)
+    story = jets(tmp_path / "ones.npz", epochs=1, members=1, controls="quick")
+    assert "No jet has the three particles" in story.headline
+    assert story.verdicts == []
+
+
+def test_the_other_file_must_have_the_same_classes(tmp_path):
+    s = toy_jets(seed=0, jets=100)
+    fields = {name: ak.unflatten(getattr(s, name), s.counts) for name in ("pt", "eta", "phi", "energy")}
+    data = {f"part_{name}": values for name, values in fields.items()}
+    for path, first in (("a.parquet", "QCD"), ("b.parquet", "Wqq")):
+        labels = {f"label_{first}": s.label == 0, "label_Tbqq": s.label == 1}
+        ak.to_parquet(ak.zip(data | labels, depth_limit=1), tmp_path / path)
+    with pytest.raises(InputError, match="its classes are Wqq, Tbqq, those of"):
+        jets(tmp_path / "a.parquet", test=tmp_path / "b.parquet")
 
 
 @pytest.mark.parametrize(

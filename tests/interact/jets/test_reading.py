@@ -99,7 +99,7 @@ def test_clusters_of_well_separated_prongs():
 
 def test_choosing_two_classes():
     s = make_sample([1.0] * 4, [0] * 4, [0] * 4, [1.0] * 4, [0, 1, 2, 3, 4], label=[0, 1, 2, 2])
-    with pytest.raises(InputError, match=r"labels \[0, 1, 2\]"):
+    with pytest.raises(InputError, match="classes label 0, label 1, label 2"):
         two_classes(s, None, None)
     assert two_classes(s, 2, 0).label.tolist() == [0, 2, 2]
     assert two_classes(s, 0, 2).label.tolist() == [1, 0, 0]
@@ -107,6 +107,30 @@ def test_choosing_two_classes():
         two_classes(s, 7, 0)
     with pytest.raises(InputError, match="no labels"):
         two_classes(make_sample([1.0], [0], [0], [1.0], [0, 1]), None, None)
+
+
+def test_classes_are_chosen_by_name():
+    named = make_sample([1.0] * 3, [0] * 3, [0] * 3, [1.0] * 3, [0, 1, 2, 3], label=[0, 1, 2],
+                        label_names=("QCD", "Hbb", "Tbqq"))  # fmt: skip
+    assert two_classes(named, "Tbqq", "label_QCD").label.tolist() == [0, 2]
+    turned = two_classes(named, "QCD", "Tbqq")
+    assert turned.label.tolist() == [1, 0]
+    assert turned.label_names == ("Tbqq", "QCD")
+    assert two_classes(named.take([0, 1]), None, "1").label.tolist() == [1, 0]
+    for signal, background, word in (
+        ("Top", None, "no class is called 'Top'"),
+        ("Hbb", "1", "two were expected"),
+        ("Hbb", None, "two were expected"),
+    ):
+        with pytest.raises(InputError, match=word):
+            two_classes(named, signal, background)
+
+
+def test_jets_of_one_particle_have_no_subjets():
+    s = make_sample([1.0] * 3, [0] * 3, [0] * 3, [1.0] * 3, [0, 1, 2, 3])
+    table = subjet_mass(s, np.ones(3))
+    assert table["jets"].tolist() == [0, 0, 0]
+    assert table[["attention", "excess", "p"]].isna().to_numpy().all()
 
 
 def test_toy_jets_are_seeded_and_have_truth():

@@ -23,9 +23,9 @@ def jets(
     tree: Annotated[str | None, typer.Option(help="Tree of a ROOT file that holds several")] = None,
     unit: Annotated[str, typer.Option(help="GeV or MeV")] = "GeV",
     signal: Annotated[
-        int | None, typer.Option(help="Label of the signal (default: the higher of two)")
+        str | None, typer.Option(help="Class of the signal, by name or number (default: the higher of two)")
     ] = None,
-    background: Annotated[int | None, typer.Option(help="Label of the background")] = None,
+    background: Annotated[str | None, typer.Option(help="Class of the background, likewise")] = None,
     method: Annotated[str, typer.Option(help="hybrid, particles or plain")] = "hybrid",
     k: Annotated[int, typer.Option(help="Neighbours of the locality mask", min=1)] = 16,
     epochs: Annotated[int, typer.Option(help="Passes over the training jets", min=1)] = 14,
@@ -33,7 +33,9 @@ def jets(
     controls: Annotated[str, typer.Option(help="quick, or full: the mask controls are trained too")] = "full",
     most: Annotated[int | None, typer.Option(help="Jets read at most", min=1)] = None,
     model: Annotated[Path | None, typer.Option(help="Where to keep the tagger (.safetensors)")] = None,
-    out: Annotated[Path | None, typer.Option(help="Scores and attention: .root or .parquet")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Held-out jets with score and attention: .root or .parquet")
+    ] = None,
     trust: Annotated[str, typer.Option(help="none, quick or full")] = "quick",
     seed: Annotated[int, typer.Option(help="Of every random draw")] = 0,
 ) -> Story:
@@ -50,15 +52,23 @@ def jets(
         raise InputError(f"controls {controls!r}; 'quick' or 'full' was expected")
     if out is not None and out.suffix not in (".root", ".parquet"):  # before the training, not after it
         raise InputError(f"suffix {out.suffix!r}", path=out, remedy="choose .root or .parquet")
-    sample = two_classes(read_jets(jets_file, tree=tree, unit=unit, most=most), signal, background)
+    whole = read_jets(jets_file, tree=tree, unit=unit, most=most)
+    train = two_classes(whole, signal, background)
     if test is not None:
-        train, held = (
-            sample,
-            two_classes(read_jets(test, tree=tree, unit=unit, most=most), signal, background),
-        )
+        whole = read_jets(test, tree=tree, unit=unit, most=most)
+        held = two_classes(whole, signal, background)
+        if held.label_names != train.label_names:
+            raise InputError(
+                f"its classes are {', '.join(held.label_names) or 'numbers'}, those of {jets_file.name} "
+                f"{', '.join(train.label_names) or 'numbers'}",
+                path=test,
+                remedy="give both files the same label branches",
+            )
+        rows = np.flatnonzero(np.isin(whole.label, pair_of(whole, signal, background)))
     else:
-        held_out = np.random.default_rng([seed, 3]).random(len(sample)) < 1 / 3
-        train, held = sample.take(~held_out), sample.take(held_out)
+        held_out = np.random.default_rng([seed, 3]).random(len(train)) < 1 / 3
+        rows = np.flatnonzero(np.isin(whole.label, pair_of(whole, signal, background)))[held_out]
+        train, held = train.take(~held_out), train.take(held_out)
     for part, what in ((train, "to learn from"), (held, "held out")):
         enough(part, what)
     tagger = JetTagger(method=method, k=k, epochs=epochs, members=members, seed=seed).fit(train)
@@ -66,8 +76,12 @@ def jets(
     if out is not None:
         weight, _, hard = attention(tagger, held)
         scores = tagger.decision_function(held)
-        outputs.append(write_scores(out, hard, {"heedful_score": scores, "heedful_attention": weight}))
+        columns = {"heedful_score": scores, "heedful_attention": weight, "heedful_jet": rows}
+        outputs.append(write_scores(out, hard, columns))
     where = test.name if test else "a third held out at random"
+    written = (
+        [f"{out.name} has the held-out jets; heedful_jet is their row in the file, from 0"] if out else []
+    )
     return tell(
         tagger,
         train,
@@ -80,8 +94,9 @@ def jets(
         f"{train.counts.mean():.0f} particles a jet",
         outputs=outputs,
         notes=[
-            f"label {tagger.classes_[1]} is signal, {tagger.classes_[0]} is background",
+            "signal is {1}, background is {0}".format(*(called(train, c) for c in tagger.classes_)),
             f"the {tagger.most} hardest particles of a jet are attended to",
+            *written,
         ],
     )
 
@@ -100,8 +115,23 @@ def enough(sample, what: str) -> None:
         )
 
 
-def two_classes(sample, signal: int | None, background: int | None):
-    """The jets of two labels; the two lowest where none are named and there are just two."""
+def two_classes(sample, signal: int | str | None, background: int | str | None):
+    """The jets of two classes, the signal's label the higher; those of the file where it has just two."""
+    import numpy as np
+
+    low, high = pair_of(sample, signal, background)
+    kept = sample.take(np.isin(sample.label, (low, high)))
+    if high < low:
+        # the tagger calls the higher label signal
+        from dataclasses import replace
+
+        names = (called(sample, low), called(sample, high))
+        kept = replace(kept, label=(kept.label == high).astype(int), label_names=names)
+    return kept
+
+
+def pair_of(sample, signal: int | str | None, background: int | str | None) -> tuple[int, int]:
+    """Labels of background and signal."""
     import numpy as np
 
     from ...errors import InputError
@@ -110,29 +140,43 @@ def two_classes(sample, signal: int | None, background: int | None):
         raise InputError(
             "the jets have no labels", remedy="a branch named label, or one label_... for each class"
         )
-    present = np.unique(sample.label)
-    named = [x for x in (background, signal) if x is not None]
-    missing = [x for x in named if x not in present]
-    if missing:
-        raise InputError(f"no jets of label {missing[0]}", remedy=f"the file has {present.tolist()}")
-    if not named and len(present) != 2:
+    present = np.unique(sample.label).tolist()
+    said = ", ".join(called(sample, x) for x in present)
+    low, high = (_number(sample, wanted, said) for wanted in (background, signal))
+    for found in (low, high):
+        if found is not None and found not in present:
+            raise InputError(f"no jets of {called(sample, found)}", remedy=f"the file has {said}")
+    rest = [x for x in present if x not in (low, high)]
+    if low is None and high is None and len(rest) == 2:
+        return rest[0], rest[1]
+    if (low is None) != (high is None) and len(rest) == 1:
+        return (rest[0], high) if low is None else (low, rest[0])
+    if low is None or high is None or low == high:
         raise InputError(
-            f"labels {present.tolist()}; two were expected", remedy="choose with --signal and --background"
+            f"classes {said or 'none'}; two were expected", remedy="choose with --signal and --background"
         )
-    if len(named) == 1:
-        rest = [x for x in present if x != named[0]]
-        if len(rest) != 1:
-            raise InputError(
-                f"labels {present.tolist()}", remedy="choose both with --signal and --background"
-            )
-        named.append(rest[0])
-    kept = sample.take(np.isin(sample.label, named or present))
-    if signal is not None and background is not None and signal < background:
-        # the tagger calls the higher label signal
-        from dataclasses import replace
+    return low, high
 
-        kept = replace(kept, label=(kept.label == signal).astype(int))
-    return kept
+
+def called(sample, label: int) -> str:
+    """A class as its file calls it."""
+    names = sample.label_names
+    return names[label] if 0 <= label < len(names) else f"label {label}"
+
+
+def _number(sample, wanted: int | str | None, said: str) -> int | None:
+    """The label of a class given by its name or its number."""
+    from ...errors import InputError
+
+    if wanted is None or isinstance(wanted, int):
+        return wanted
+    name = wanted.removeprefix("label_")
+    if name in sample.label_names:
+        return sample.label_names.index(name)
+    try:
+        return int(wanted)
+    except ValueError:
+        raise InputError(f"no class is called {wanted!r}", remedy=f"the file has {said}") from None
 
 
 VERBS = {"": jets}

@@ -92,16 +92,19 @@ def tell(
     best = max(controls, key=lambda name: compare(y, controls[name], controls[name], draws=1)[0])
     lead = next(s for s in scores if s.baseline_name == best)
     told = {"better": "above", "worse": "below", "level": "level with"}[lead.outcome]
-    main = table.iloc[int(table["excess"].abs().argmax())]
+    looks = "No jet has the three particles that subjets take."
+    if table["jets"].iloc[0]:
+        main = table.iloc[int(table["excess"].abs().argmax())]
+        looks = (
+            f"The query puts {main['attention']:.0%} of its weight on particles on {main['subjet']}, "
+            f"{main['excess']:+.1%} against equal weights."
+        )
     return Story(
         study="jets",
         title=title,
         data=data,
         headline=f"AUROC {lead.ours:.4f}, {told} the best control, {best} ({lead.baseline:.4f}; difference "
-        f"{lead.ours - lead.baseline:+.4f} [{lead.interval[0]:+.4f}, {lead.interval[1]:+.4f}]). "
-        "The query puts "
-        f"{main['attention']:.0%} of its weight on particles on the {main['subjet']}, {main['excess']:+.1%} "
-        "against equal weights.",
+        f"{lead.ours - lead.baseline:+.4f} [{lead.interval[0]:+.4f}, {lead.interval[1]:+.4f}]). {looks}",
         scores=scores,
         verdicts=verdicts,
         outputs=list(outputs),

@@ -67,7 +67,8 @@ def subjet_mass(sample: JetSample, weight: np.ndarray, *, count: int = 3, draws:
     -------
     DataFrame
         One row a subjet: mean share of the attention, share under equal weights (the mask null), the excess
-        with its 95 % interval over jets, and a two-sided p from the permutations.
+        with its 95 % interval over jets, and a two-sided p from the permutations. NaN where no jet has
+        ``count`` particles.
     """
     import pandas as pd
 
@@ -77,9 +78,13 @@ def subjet_mass(sample: JetSample, weight: np.ndarray, *, count: int = 3, draws:
     order = np.argsort(-np.hypot(four[..., 0], four[..., 1]), axis=1)
     rank = np.argsort(order, axis=1)
     own = sample.owner
+    names = [f"subjet {n + 1} by pT" for n in range(count)]
     place = np.where(member >= 0, rank[own, np.maximum(member, 0)], count)
     full = np.flatnonzero((sample.counts >= count) & (np.bincount(own, weight, len(sample)) > 0))
     flat = own * (count + 1) + place
+    if not len(full):
+        unknown = ("attention", "equal weights", "excess", "low", "high", "p")
+        return pd.DataFrame({"subjet": names} | dict.fromkeys(unknown, np.nan) | {"jets": 0})
 
     def shares(w):
         table = np.bincount(flat, w, len(sample) * (count + 1)).reshape(len(sample), count + 1)[full]
@@ -96,7 +101,7 @@ def subjet_mass(sample: JetSample, weight: np.ndarray, *, count: int = 3, draws:
     boot = np.stack([excess[rng.integers(0, len(full), len(full))].mean(0) for _ in range(400)])
     low, high = np.quantile(boot, [0.025, 0.975], axis=0)
     return pd.DataFrame({
-        "subjet": [f"subjet {n + 1} by pT" for n in range(count)], "attention": got.mean(0),
+        "subjet": names, "attention": got.mean(0),
         "equal weights": equal.mean(0), "excess": excess.mean(0), "low": low, "high": high,
         "p": beyond / (1 + draws), "jets": len(full),
     })  # fmt: skip
