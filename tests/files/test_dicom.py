@@ -206,6 +206,32 @@ def test_flipped_bytes_raise_nothing_but_input_errors(series, tmp_path):
             read_scan(target)
 
 
+def test_a_big_endian_series_comes_out_whole(tmp_path):
+    uid, pixels = generate_uid(), np.arange(120, dtype=np.int16).reshape(12, 10)
+    folder = tmp_path / "big"
+    folder.mkdir()
+    for i in range(3):
+        ds = slice_(2.5 * i, pixels + i, uid)
+        ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRBigEndian
+        ds.PixelData = (pixels + i).astype(">i2").tobytes()
+        ds.add_new(0x60003000, "OW", np.arange(8, dtype=">u2").tobytes())
+        how = {"implicit_vr": False, "little_endian": False, "enforce_file_format": True}
+        pydicom.dcmwrite(folder / f"{i}.dcm", ds, **how)
+    scan = read_scan(folder)
+    assert np.array_equal(scan.stored[1], pixels + 1)
+    out = write_scan(scan, scan.stored, tmp_path / "out")
+    assert np.array_equal(read_scan(out).stored, scan.stored)
+    again = pydicom.dcmread(next(iter(sorted(out.iterdir()))))
+    assert again.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
+    assert np.array_equal(np.frombuffer(again[0x60003000].value, "<u2"), np.arange(8))
+
+
+def test_no_rescale_is_said(tmp_path):
+    ds = slice_(0.0, np.arange(120, dtype=np.int16).reshape(12, 10), generate_uid())
+    del ds.RescaleIntercept
+    assert any("no rescale intercept" in n for n in read_scan(save(tmp_path / "a", [ds])).notes)
+
+
 def test_eight_bit_grey_levels_are_refused_but_masks_may_be(tmp_path):
     grey = save(
         tmp_path / "grey",

@@ -95,7 +95,16 @@ def test_labels_in_another_orientation_are_turned_exactly(volume, tmp_path):
     ("affine", "shape", "says"),
     [
         (np.diag([-0.9, -0.7, 2.5, 1.0]), (9, 8, 7), "voxels are"),
-        (np.diag([-0.8, -0.7, 2.5, 1.0]), (9, 8, 6), "the mask is"),
+        (
+            np.array([[-0.8, 0, 0, -99], [0, -0.7, 0, 0], [0, 0, 2.5, 0], [0, 0, 0, 1.0]]),
+            (9, 8, 6),
+            "beside the scan",
+        ),
+        (
+            np.array([[-0.8, 0, 0, 0.3], [0, -0.7, 0, 0], [0, 0, 2.5, 0], [0, 0, 0, 1.0]]),
+            (4, 4, 4),
+            "beside the scan",
+        ),
         (
             np.array([[-0.8, 0, 0, 12], [0, -0.7, 0, 0], [0, 0, 2.5, 0], [0, 0, 0, 1.0]]),
             (9, 8, 7),
@@ -113,6 +122,23 @@ def test_masks_that_lie_elsewhere_are_refused(volume, tmp_path, affine, shape, s
     mask = save(tmp_path / "m.nii.gz", np.ones(shape, np.uint8), affine)
     with pytest.raises(InputError, match=says):
         read_labels(mask, scan)
+
+
+def test_a_mask_of_a_box_of_the_scan_is_set_in_exactly(volume, tmp_path):
+    scan = read_scan(save(tmp_path / "a.nii.gz", volume))
+    mask = (volume > 500).astype(np.uint8)
+    affine = np.diag([-0.8, -0.7, 2.5, 1.0])
+    shifted = affine @ np.array([[1, 0, 0, 2], [0, 1, 0, 3], [0, 0, 1, 1], [0, 0, 0, 1.0]])
+    labels, notes = read_labels(save(tmp_path / "m.nii.gz", mask[2:8, 3:7, 1:4], shifted), scan)
+    wanted = np.zeros_like(mask)
+    wanted[2:8, 3:7, 1:4] = mask[2:8, 3:7, 1:4]
+    assert np.array_equal(labels, wanted.transpose(2, 1, 0)) and "6 x 4 x 3 voxels" in notes[0]
+    # larger than the scan: what is marked beyond it is counted
+    wide = affine @ np.array([[1, 0, 0, -2], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    larger = np.pad(mask, ((2, 2), (0, 0), (0, 0)), constant_values=1)
+    labels, notes = read_labels(save(tmp_path / "w.nii.gz", larger, wide), scan)
+    assert np.array_equal(labels, mask.transpose(2, 1, 0))
+    assert any(note.startswith(f"{4 * 8 * 7} marked voxels") for note in notes)
 
 
 def test_bad_files(volume, tmp_path):

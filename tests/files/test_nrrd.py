@@ -106,6 +106,24 @@ def test_bad_files(tmp_path, changes, body, says):
         read_scan(path)
 
 
+def test_one_layer_of_labels_is_a_volume_and_several_are_not(volume, tmp_path):
+    nrrd.write(str(tmp_path / "a.nrrd"), volume, HEADER)
+    scan = read_scan(tmp_path / "a.nrrd")
+    mask = (volume > volume.mean()).astype(np.uint8)
+    layered = HEADER | {"space directions": np.vstack([[np.nan] * 3, HEADER["space directions"]])}
+    nrrd.write(str(tmp_path / "m.seg.nrrd"), mask[None], layered)
+    assert np.array_equal(read_labels(tmp_path / "m.seg.nrrd", scan)[0], mask.transpose(2, 1, 0))
+    nrrd.write(str(tmp_path / "n.seg.nrrd"), np.stack([mask, mask]), layered)
+    with pytest.raises(InputError, match="labelmap"):
+        read_labels(tmp_path / "n.seg.nrrd", scan)
+
+
+def test_spacings_alone_are_the_voxel_size(volume, tmp_path):
+    nrrd.write(str(tmp_path / "a.nrrd"), volume, {"spacings": [0.7, 0.8, 2.5]})
+    scan = read_scan(tmp_path / "a.nrrd")
+    assert scan.unsure and scan.spacing.tolist() == [0.7, 0.8, 2.5]
+
+
 def test_a_bomb_is_not_inflated_beyond_what_is_announced(tmp_path):
     path = tmp_path / "bomb.nrrd"
     path.write_bytes(header_text() + gzip.compress(bytes(240) + bytes(200 * 2**20), 9))

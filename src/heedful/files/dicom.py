@@ -74,6 +74,8 @@ def _read(path, labels):
             notes.append(
                 f"modality {', '.join(sorted(other)) or 'not stated'}, not CT; numbers are read as HU"
             )
+        if any(ds.get("RescaleIntercept") is None for ds in sets):
+            notes.append("no rescale intercept is stated; the stored numbers are read as HU")
         if str(sets[0].get("PhotometricInterpretation", "")) == "MONOCHROME1":
             notes.append("MONOCHROME1: shown inverted by viewers; the stored numbers are read as they are")
     bits, signed = int(sets[0].get("BitsStored", 16)), int(sets[0].get("PixelRepresentation", 0))
@@ -285,18 +287,14 @@ def write(scan: Scan, stored, out: Path, description: str = "filled voxels") -> 
     if not scan.path.is_dir():
         return write_atomic(
             out,
-            lambda place: _derive(scan.kept[0], stored[0], series, description).save_as(
-                place, enforce_file_format=True
-            ),
+            lambda place: _save(_derive(scan.kept[0], stored[0], series, description), place),
         )
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir()
         for i, (ds, pixels) in enumerate(zip(scan.kept, stored, strict=True), 1):
-            _derive(ds, pixels, series, description).save_as(
-                partial / f"{i:04d}.dcm", enforce_file_format=True
-            )
+            _save(_derive(ds, pixels, series, description), partial / f"{i:04d}.dcm")
         partial.rename(out)
     except OSError as error:
         raise InputError(f"could not be written ({error.strerror or error})", path=out) from error
@@ -304,6 +302,16 @@ def write(scan: Scan, stored, out: Path, description: str = "filled voxels") -> 
         with contextlib.suppress(OSError):
             shutil.rmtree(partial)
     return out
+
+
+def _save(ds, place):
+    """Explicit little endian, whatever the source was."""
+    # words are kept as bytes: in a big-endian source all but the pixels, which are new, have to be swapped
+    if ds.original_encoding[1] is False:
+        for element in ds.iterall():
+            if element.VR == "OW" and element.tag != 0x7FE00010 and element.value:
+                element.value = np.frombuffer(element.value, ">u2").astype("<u2").tobytes()
+    need("pydicom").dcmwrite(place, ds, implicit_vr=False, little_endian=True, enforce_file_format=True)
 
 
 def _derive(source, pixels, series, description):

@@ -74,10 +74,17 @@ def read(path: str | Path, *, labels: bool = False) -> Scan:
         encoding = str(header.get("encoding"))
         if encoding not in ("raw", "gzip", "gz"):
             raise InputError(f"its encoding is {encoding!r}", path=path, remedy="save it as raw or gzip")
+        directions = header.get("space directions")
+        if len(sizes) == 4 and sizes[0] == 1:  # one layer of labels, as editors save it
+            sizes, directions = sizes[1:], None if directions is None else np.asarray(directions, float)[1:]
         if len(sizes) == 2:
             sizes.append(1)
         if len(sizes) != 3 or 0 in sizes:
-            raise InputError(f"is {len(sizes)}-D {tuple(sizes)}, one volume is expected", path=path)
+            raise InputError(
+                f"is {len(sizes)}-D {tuple(sizes)}, one volume is expected",
+                path=path,
+                remedy="save one volume or one layer of labels (Slicer: export as a labelmap)",
+            )
         dtype = np.dtype((">" if header.get("endian") == "big" else "<") + code)
         announced = check_array(sizes, dtype.itemsize, path=path, what="the volume")
         block = file.read() if encoding == "raw" else _inflate(file, announced, path)
@@ -89,7 +96,7 @@ def read(path: str | Path, *, labels: bool = False) -> Scan:
         )
     stored = np.frombuffer(block, dtype, count=announced // dtype.itemsize).reshape(sizes[::-1])
     stored = np.ascontiguousarray(stored, dtype.newbyteorder("="))
-    affine, unsure = _geometry(header)
+    affine, unsure = _geometry(header, directions)
     if not labels:
         check_hu(stored, 1.0, 0.0, path=path)
     each = np.ones((len(stored), 1, 1))
@@ -121,12 +128,15 @@ def _inflate(file, announced, path) -> bytes:
     return b"".join(pieces)
 
 
-def _geometry(header):
+def _geometry(header, directions):
     """(affine to LPS mm, whether the header says nothing about it)."""
-    directions, space = header.get("space directions"), str(header.get("space", "")).lower()
+    space = str(header.get("space", "")).lower()
     axes = space.split("-")
     if directions is None or len(axes) != 3 or not all(a[:1] in SIGNS for a in axes):
-        return np.eye(4), True
+        sizes = np.ones(3)
+        for i, size in enumerate(np.asarray(header.get("spacings", ()), float)[-3:]):
+            sizes[i] = size if np.isfinite(size) and size > 0 else 1.0
+        return np.diag([*sizes, 1.0]), True
     directions = np.asarray(directions, float)
     turn = np.zeros((3, 3))
     for i, axis in enumerate(axes):

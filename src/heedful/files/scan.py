@@ -221,8 +221,9 @@ def _reader(format_: str) -> tuple[Callable, Callable]:
 def read_labels(path: str | Path, scan: Scan, *, what: str = "mask") -> tuple[np.ndarray, tuple[str, ...]]:
     """A label volume on a scan's own grid.
 
-    The label file may be of another format and store its axes in another order or direction (as converters
-    do); it is then turned, exactly. A grid that differs in anything else is refused: nothing is resampled.
+    The label file may be of another format, a DICOM segmentation included, store its axes in another order or
+    direction (as converters do), or cover only a box of the scan (as editors save it); it is then turned and
+    set in, exactly. Voxels that do not fall onto the scan's are refused: nothing is resampled.
 
     Parameters
     ----------
@@ -236,22 +237,56 @@ def read_labels(path: str | Path, scan: Scan, *, what: str = "mask") -> tuple[np
     labels : array, shape (Z, Y, X)
     notes : tuple of str
     """
-    other = _reader(kind_of(path))[0](path, labels=True)
-    labels, notes = other.stored, []
+    kind = kind_of(path)
+    if kind == "DICOM":
+        from . import dicom_seg
+
+        if dicom_seg.is_segmentation(path):
+            return dicom_seg.read_onto(path, scan, what=what)
+    other = _reader(kind)[0](path, labels=True)
+    labels = other.stored
     if not np.all(np.isfinite(labels)):
         raise InputError(f"the {what} holds numbers that are not finite", path=path)
     if other.unsure or scan.unsure:
         if labels.shape != scan.stored.shape:
             raise InputError(_differs(what, labels, scan), path=path, remedy="draw it on this very scan")
-        notes.append(f"the {what} or the scan does not say where it lies; voxel is taken for voxel")
-        return labels, tuple(notes)
-    turn = np.linalg.solve(scan.affine, other.affine)
+        return labels, (f"the {what} or the scan does not say where it lies; voxel is taken for voxel",)
+    return place_labels(labels, other.affine, scan, path=path, what=what)
+
+
+def place_labels(labels, affine, scan: Scan, *, path=None, what: str = "mask"):
+    """Labels laid onto a scan's voxels where their affine says, exactly: turned, and set into an empty grid.
+
+    Parameters
+    ----------
+    labels : array, shape (Z, Y, X)
+        Of any axis order and direction; may cover only a box of the scan, or more than it.
+    affine : array, shape (4, 4)
+        From the labels' (x, y, z) index to millimetres, left-posterior-superior.
+    scan : Scan
+    path : Path, optional
+    what : str
+
+    Returns
+    -------
+    labels : array, shape (Z, Y, X)
+        On the scan's grid.
+    notes : tuple of str
+
+    Raises
+    ------
+    InputError
+        Where voxels do not fall onto voxels; nothing is resampled.
+    """
+    notes = []
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    turn = np.linalg.solve(scan.affine, affine)
     axes = np.abs(turn[:3, :3]).argmax(0)  # the scan's axis along which each axis of the labels runs
     whole = np.zeros((3, 3))
     whole[axes, range(3)] = np.sign(turn[axes, range(3)])
     if sorted(axes.tolist()) != [0, 1, 2] or np.abs(turn[:3, :3] - whole).max() > 0.01:
         raise InputError(
-            f"its voxels are {_mm(other.spacing)} mm, the scan's {_mm(scan.spacing)} mm, or it is rotated",
+            f"its voxels are {_mm(spacing)} mm, the scan's {_mm(scan.spacing)} mm, or it is rotated",
             path=path,
             remedy="resample it onto the scan (nearest neighbour)",
         )
@@ -261,17 +296,37 @@ def read_labels(path: str | Path, scan: Scan, *, what: str = "mask") -> tuple[np
         if whole[axis].sum() < 0:
             turned = np.flip(turned, 2 - axis)
             origin[axis] -= turned.shape[2 - axis] - 1
-    if turned.shape != scan.stored.shape:
-        raise InputError(_differs(what, turned, scan), path=path, remedy="resample it onto the scan")
-    if np.abs(origin).max() > 0.1:
+    if not np.array_equal(whole, np.eye(3)):
+        notes.append(f"the {what} stores its axes in another order or direction than the scan; it was turned")
+    shift = np.rint(origin)
+    same = turned.shape == scan.stored.shape
+    if np.abs(origin - shift).max() > 0.1 or (same and shift.any()):
         raise InputError(
             f"the {what} lies {_mm(np.abs(origin) * scan.spacing)} mm (x, y, z) beside the scan",
             path=path,
             remedy="resample it onto the scan (nearest neighbour)",
         )
-    if turned.base is not None and not np.array_equal(whole, np.eye(3)):
-        notes.append(f"the {what} stores its axes in another order or direction than the scan; it was turned")
+    if not same:
+        turned = _set_in(turned, shift[::-1].astype(int), scan, notes, path, what)
     return np.ascontiguousarray(turned), tuple(notes)
+
+
+def _set_in(labels, start, scan, notes, path, what):
+    """A box of labels that starts at a voxel of the scan, in a grid of the scan's size."""
+    shape = scan.stored.shape
+    low = np.maximum(start, 0)
+    high = np.minimum(start + labels.shape, shape)
+    if (high <= low).any():
+        raise InputError(f"the {what} lies wholly beside the scan", path=path, remedy="draw it on this scan")
+    grid = np.zeros(shape, labels.dtype)
+    inside = labels[tuple(slice(a - s, b - s) for a, b, s in zip(low, high, start, strict=True))]
+    grid[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] = inside
+    lost = int((labels != 0).sum() - (inside != 0).sum())
+    box = " x ".join(str(n) for n in labels.shape[::-1])
+    notes.append(f"the {what} covers {box} voxels (x, y, z) of the scan's grid; elsewhere nothing is marked")
+    if lost:
+        notes.append(f"{lost} marked voxels of the {what} lie beyond the scan and were left out")
+    return grid
 
 
 def _differs(what, labels, scan):
