@@ -91,7 +91,7 @@ def test_matrix_files(tmp_path):
     assert abs(one.matrix() - A).max() == 0
     assert abs(two.matrix() - A).max() == 0
     (tmp_path / "bad.npz").write_bytes(b"PK nothing")
-    with pytest.raises(InputError, match=r"not an \\.npz archive"):
+    with pytest.raises(InputError, match=r"not an \.npz archive"):
         read_graph(tmp_path / "bad.npz", listens="source")
     with pytest.raises(InputError, match="2 x 3"):
         read_graph(sparse.csr_matrix(np.ones((2, 3))), listens="source")
