@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from heedful.errors import InputError
-from heedful.perceive.locate import make_scenes
+from heedful.perceive.locate import PatchClassifier, make_scenes
 from heedful.perceive.locate.command import VERBS
+from heedful.perceive.locate.folders import read_classes, read_mask, stratified
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -86,6 +87,121 @@ def test_bad_input_is_said(folder, tmp_path):
     np.save(images / "ring" / "hu.npy", np.full((48, 48, 3), -3024.0))
     with pytest.raises(InputError, match="-3024"):
         VERBS["train"](images, tmp_path / "m.safetensors")
+
+
+def test_masks_of_another_size_are_refused_before_the_training(folder):
+    def put(name, change):
+        for path in sorted((folder / "masks").rglob("*.png")):
+            place = folder / name / path.relative_to(folder / "masks")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            change(Image.open(path)).save(place)
+        return folder / name
+
+    model = folder / "m.safetensors"
+    twice = put("twice", lambda mask: mask.resize((96, 96)))
+    with pytest.raises(InputError, match="mask of 96 x 96 px, its image has 48 x 48"):
+        VERBS["train"](folder / "images", model, masks=twice, iterations=3)
+    assert not model.exists()
+    empty = put("empty", lambda mask: mask.point(lambda v: 0))
+    story = VERBS["train"](folder / "images", model, masks=empty, iterations=3, trust="none")
+    assert any("no map was measured" in note for note in story.notes)
+
+
+def test_a_mask_is_found_by_its_whole_name(tmp_path):
+    for name, value in (("a.png", 255), ("a.b.png", 0), ("c[1].png", 255)):
+        Image.fromarray(np.full((8, 8), value, np.uint8)).save(tmp_path / name)
+    for name, shown in (("a.jpg", True), ("a.b.jpg", False), ("c[1].jpg", True)):
+        assert read_mask(tmp_path, tmp_path, tmp_path / name, (8, 8)).all() == shown
+
+
+def test_files_and_classes_by_list(folder):
+    flat = folder / "flat"
+    flat.mkdir()
+    lines = []
+    for path in sorted((folder / "images").rglob("*.png")):
+        path.rename(flat / path.name)
+        lines.append(f"{path.name},{path.parent.name}")
+    listed, model = folder / "labels.csv", folder / "m.safetensors"
+
+    def train(*more):
+        listed.write_text("\n".join(["File,Class", *lines, *more]))
+        return VERBS["train"](flat, model, labels=listed, iterations=3, trust="none")
+
+    story = train(lines[0])
+    assert "cross, ring" in story.data
+    assert any("labels.csv that repeat an earlier one: 1" in note for note in story.notes)
+    with pytest.raises(InputError, match=r"names lost\.png.*line 50|line 50.*names lost\.png"):
+        train("lost.png,ring")
+    with pytest.raises(InputError, match="here and"):
+        train(lines[0].rsplit(",")[0] + ",castle")
+    with pytest.raises(InputError, match="no file or no class"):
+        train("lost.png")
+    listed.write_text("a;b\n1;2")
+    with pytest.raises(InputError, match="file and class were expected"):
+        VERBS["train"](flat, model, labels=listed)
+
+
+def test_copies_stay_on_one_side_and_in_one_class(folder):
+    images = folder / "images"
+    first = sorted((images / "ring").iterdir())[0]
+    (images / "ring" / "copy.png").write_bytes(first.read_bytes())
+    read = read_classes(images, 8)
+    assert any("Copies of other images: 1" in note for note in read.notes)
+    pair = np.flatnonzero([p.name in ("copy.png", first.name) for p in read.paths])
+    for seed in range(20):
+        held = stratified(read.labels, 0.3, seed, read.first)
+        assert held[pair[0]] == held[pair[1]]
+    (images / "cross" / "copy.png").write_bytes(first.read_bytes())
+    with pytest.raises(InputError, match="same picture"):
+        read_classes(images, 8)
+
+
+def test_sixteen_bits_are_divided_by_the_full_scale_that_the_model_keeps(folder):
+    for path in sorted((folder / "images").rglob("*.png")):
+        grey = np.asarray(Image.open(path).convert("L")).astype(np.uint16) * 16
+        Image.fromarray(grey).save(path.with_suffix(".tif"))
+        path.unlink()
+    images, model = folder / "images", folder / "m.safetensors"
+    with pytest.raises(InputError, match="--full-scale"):
+        VERBS["train"](images, model, iterations=2)
+    with pytest.raises(InputError, match="expected"):
+        VERBS["train"](images, model, iterations=2, full_scale=-1.0)
+    VERBS["train"](images, model, iterations=2, full_scale=4095, trust="none")
+    assert PatchClassifier.load(model).full_scale_ == 4095
+    VERBS["point"](images / "ring", model, trust="none")
+    some = sorted((images / "ring").iterdir())
+    VERBS["find"](some[0], images / "ring", model)
+
+
+def test_one_class_against_none_is_judged_by_presence(folder):
+    for path in sorted((folder / "images" / "cross").iterdir()):
+        path.unlink()
+    (folder / "images" / "cross").rmdir()
+    story = VERBS["train"](
+        folder / "images", folder / "m.safetensors", masks=folder / "masks", iterations=4, trust="none"
+    )
+    names = [s.name for s in story.scores]
+    assert names[0] == "landmark told from none, AUC"
+    assert "accuracy" not in names
+    assert "mAP of retrieval" not in names
+    assert 0 < next(s.ours for s in story.scores if "blanked" in s.name) < 1
+
+
+def test_the_plain_method_is_measured_against_the_masks_too(folder):
+    story = VERBS["train"](
+        folder / "images", folder / "m.safetensors", masks=folder / "masks", iterations=3, method="plain",
+        held_out=0.5,
+    )  # fmt: skip
+    assert story.tables["maps"]["map"].tolist()[0] == "attention"
+    assert "precision at k" in [s.name for s in story.scores]
+
+
+def test_an_image_without_landmark_is_named(folder, monkeypatch):
+    model = folder / "m.safetensors"
+    VERBS["train"](folder / "images", model, iterations=2, trust="none")
+    monkeypatch.setattr(PatchClassifier, "present", lambda self, x: np.full(len(x), 0.1))
+    story = VERBS["point"](folder / "images" / "none", model, trust="none")
+    assert any("more speaks for no landmark" in note for note in story.notes)
 
 
 def test_the_demo_tells_an_honest_story():

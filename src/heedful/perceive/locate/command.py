@@ -11,16 +11,24 @@ HELP = "Find a landmark in cluttered images: a class query that points."
 
 
 def train(
-    images: Annotated[Path, typer.Argument(help="A folder with one sub-folder of images per class.")],
+    images: Annotated[
+        Path, typer.Argument(help="A folder with one sub-folder of images per class (or see --labels).")
+    ],
     model: Annotated[Path, typer.Option(help="The model file to be written (safetensors).")],
     masks: Annotated[
-        Path | None, typer.Option(help="Folder of the same layout with landmark masks, for p@k and pointing.")
+        Path | None, typer.Option(help="Folder of landmark masks, same layout and names: for p@k, pointing.")
     ] = None,
     negative: Annotated[str, typer.Option(help="The sub-folder of images that show no landmark.")] = "none",
     method: Annotated[str, typer.Option(help="tied or plain (a ViT with a class token).")] = "tied",
     patch: Annotated[int, typer.Option(help="Side of a patch, px; a multiple of 4.")] = 8,
     views: Annotated[str, typer.Option(help="Augmentation: overhead (turns), mirror, or none.")] = "overhead",
     held_out: Annotated[float, typer.Option(help="Share of the images kept for the test.")] = 0.2,
+    labels: Annotated[
+        Path | None, typer.Option(help="CSV of file and class, for images that lie in no sub-folders.")
+    ] = None,
+    full_scale: Annotated[
+        float, typer.Option(help="What 16-bit or real values are divided by; 8 bits need none.")
+    ] = 1.0,
     iterations: Annotated[int, typer.Option(help="Training steps of 64 images.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the split and the training.")] = 0,
     trust: Annotated[str, typer.Option(help="none, quick or full.")] = "quick",
@@ -40,6 +48,8 @@ def train(
         iterations=iterations,
         seed=seed,
         trust=trust,
+        labels=labels,
+        full_scale=full_scale,
     )
 
 
@@ -76,7 +86,7 @@ def find(
     out: Annotated[Path | None, typer.Option(help="CSV of the ranking.")] = None,
 ):
     """Rank scenes by how much of the query image's landmark they show, and say where."""
-    from .sessions import find_story
+    from .searching import find_story
 
     return find_story(query, scenes, model, top=top, relevant=relevant, masks=masks, out=out)
 

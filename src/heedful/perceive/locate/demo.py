@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ...reading.story import Score, Story
 from ...trust import examine
 from . import pictures
@@ -86,20 +88,40 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
     )
 
 
-def tell(model, test, table, facts, *, seed: int, data: str, notes=(), plain_table=None) -> Story:
+def tell(
+    model,
+    test,
+    table,
+    facts,
+    *,
+    seed: int,
+    data: str,
+    notes=(),
+    plain_table=None,
+    trust: str = "quick",
+    names=None,
+) -> Story:
     """The story of a model that was assessed on scenes with known landmarks."""
+    own = table.index[0]  # the model's own map: contributions, or the class token's attention
     values, right = facts["values"], model.predict(test.images) == test.labels
     good = test[right]
+    called = None if names is None else list(np.asarray(names)[right][:24])
     truth = truth_patches(good.landmark, model.patch)
-    verdict = examine(landmark_claim(model, good.images, good.labels, truth, most=16), seed=seed, draws=499)
-    reading = locate(good.images[:24], model=model)
+    verdicts = []
+    if trust != "none" and model.method == "tied":
+        claim = landmark_claim(model, good.images, good.labels, truth, most=16)
+        verdicts = [examine(claim, level=trust, seed=seed, draws=499)]
+    reading = locate(good.images[:24], model=model, names=called)
     n = max(1, min(20, len(test) // 4))  # queries are not among the scenes
     asked, scenes = test[:n], test[n:]
-    found = mean_average_precision(
-        model, asked.images, asked.labels, scenes.images, scenes.labels, scenes.landmark
-    )
-    ours = table.loc["contributions"]
-    scores = [Score("accuracy", facts["accuracy"], 1 / len(model.classes_), "chance")]
+    found = {}
+    if len(model.classes_) > 1 and np.isin(asked.labels, scenes.labels).any():
+        found = mean_average_precision(
+            model, asked.images, asked.labels, scenes.images, scenes.labels, scenes.landmark
+        )
+    ours, scores = table.loc[own], []
+    if len(model.classes_) > 1:
+        scores.append(Score("accuracy", facts["accuracy"], 1 / len(model.classes_), "chance"))
     for measure, name, higher in (
         ("pointing", "pointing game", True),
         ("p@k", "precision at k", True),
@@ -113,23 +135,24 @@ def tell(model, test, table, facts, *, seed: int, data: str, notes=(), plain_tab
                     float(table.loc[rival, measure]),
                     rival,
                     higher,
-                    gap(values, "contributions", rival, measure),
+                    gap(values, own, rival, measure),
                 )
             )
-    scores.append(
-        Score("mAP of retrieval", found["mAP"], found["mAP of the mean token"], "cosine of the mean token")
-    )
+    if found:
+        rival = "mAP of the mean token" if "mAP of the mean token" in found else "chance"
+        rival_name = "chance" if rival == "chance" else "cosine of the mean token"
+        scores.append(Score("mAP of retrieval", found["mAP"], found[rival], rival_name))
     grids = reading.grid()
     pics = [
         pictures.heat(
-            f"{good.labels[i]}: where its evidence lies",
+            f"{good.labels[i]}: where its evidence lies" + (f" ({called[i]})" if called else ""),
             good.images[i],
             grids[i],
             patch=model.patch,
             landmark=good.landmark[i],
             distractors=good.distractors[i],
             caption=reading.certificate,
-            verdict=verdict if i == 0 else None,
+            verdict=verdicts[0] if verdicts and i == 0 else None,
         )
         for i in range(min(3, len(good)))
     ]
@@ -147,10 +170,10 @@ def tell(model, test, table, facts, *, seed: int, data: str, notes=(), plain_tab
         headline=f"One forward pass points at the landmark in {ours['pointing']:.0%} of scenes; "
         f"{ours['p@k']:.0%} of its top k patches are the landmark's (integrated gradients, 8 backward "
         f"passes: {table.loc['integrated gradients', 'p@k']:.0%} signed, "
-        f"{table.loc['absolute gradients', 'p@k']:.0%} absolute). Retrieval: mAP {found['mAP']:.2f}, "
-        f"overlap {found['overlap']:.2f}.",
+        f"{table.loc['absolute gradients', 'p@k']:.0%} absolute)."
+        + (f" Retrieval: mAP {found['mAP']:.2f}, overlap {found['overlap']:.2f}." if found else ""),
         scores=scores,
-        verdicts=[verdict],
+        verdicts=verdicts,
         pictures=pics,
         tables=tables,
         notes=list(notes),

@@ -97,7 +97,7 @@ def deletion(model, X, classes: Sequence[int], maps: np.ndarray, *, most: int = 
     dict
         ``probability``: (N,) mean of the class's probability over 1..``most`` blanked patches (the area
         under the deletion curve: lower is better); ``correct``: (N,) bool, whether the class still wins
-        after ``most``.
+        after ``most``. Where there is one class alone, it is set against "no landmark".
 
     Source: V. Petsiuk, A. Das, K. Saenko, "RISE", BMVC 2018 (deletion).
     """
@@ -112,6 +112,8 @@ def deletion(model, X, classes: Sequence[int], maps: np.ndarray, *, most: int = 
             marked[here, order[rows, n]] = True
             with torch.no_grad():
                 logits = model.net_(blank(x[rows], marked, patch=model.patch))
+            if logits.shape[1] == 1:  # one class: its rival is the constant 0 of "no landmark"
+                logits = torch.cat([logits, torch.zeros_like(logits)], 1)
             area[rows] += logits.softmax(1)[here, wanted[rows]] / most
             correct[rows] = logits.argmax(1) == wanted[rows]
     return {"probability": area.numpy(), "correct": correct.numpy()}

@@ -63,7 +63,11 @@ class PatchClassifier(ClassifierMixin, Estimator):
     classes_ : (C,) str
         The landmark classes, ``negative`` not among them.
     weights_ : dict of str to Tensor
-    bands_, size_, patches_ : fitted bands, (H, W) and what the source read was taught on
+    bands_, size_, taught_on_ : fitted bands, (H, W), and how many images the source read was taught on
+    negatives_ : int
+        How many images without a landmark were trained on.
+    full_scale_ : float
+        What ``heedful locate train`` divided 16-bit and real-valued files by; 1 where arrays were given.
 
     Examples
     --------
@@ -116,7 +120,7 @@ class PatchClassifier(ClassifierMixin, Estimator):
         -------
         self
         """
-        self._check_parameters()
+        self.check_parameters()
         images = as_images(X, patch=self.patch)
         labels = np.asarray(y)
         if labels.shape != (len(images),):
@@ -129,6 +133,7 @@ class PatchClassifier(ClassifierMixin, Estimator):
                 f"{self.negative!r}, were expected"
             )
         self.classes_, self.bands_, self.size_ = classes, images.shape[3], tuple(images.shape[1:3])
+        self.negatives_, self.full_scale_ = int((labels == self.negative).sum()), 1.0
         target = torch.from_numpy(
             np.where(labels == self.negative, len(classes), np.searchsorted(classes, labels))
         )
@@ -175,7 +180,8 @@ class PatchClassifier(ClassifierMixin, Estimator):
             return [(4 * self.iterations, min(self.lr, 1e-3))]
         return [(self.iterations, self.lr), *([(self.polish, 0.75 * self.lr)] if self.polish else [])]
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """InputError for a parameter that `fit` cannot use."""
         allowed = {
             "method": ("tied", "plain"),
             "views": ("overhead", "mirror", "none"),

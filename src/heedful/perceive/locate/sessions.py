@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from ...errors import InputError
 from ...files.image import list_images, read_image
-from ...files.limits import read_text
 from ...reading.story import Score, Story
 from ...trust import examine
 from ...writing import write_atomic
@@ -19,22 +19,34 @@ from .demo import tell
 from .folders import cut, read_classes, read_mask, stack, stratified
 from .model import PatchClassifier
 from .reading import locate
-from .retrieval import find
 from .scenes import Scenes
-from .tokens import patch_centres, truth_patches
+from .tokens import truth_patches
 
 MANY = 1024  # patches beyond which one pass per patch is too many
 
 
 def train_story(
-    images, model, *, masks, negative, method, patch, views, held_out, iterations, seed, trust
+    images,
+    model,
+    *,
+    masks,
+    negative,
+    method,
+    patch,
+    views,
+    held_out,
+    iterations,
+    seed,
+    trust,
+    labels=None,
+    full_scale=1.0,
 ) -> Story:
-    """Train on a folder of class folders; see ``heedful locate train``."""
+    """Train on a folder of images whose classes are known; see ``heedful locate train``."""
     check_trust(trust)
     if not 0.05 <= held_out <= 0.5:
         raise InputError(f"--held-out {held_out}; a share in [0.05, 0.5] was expected")
-    pixels, labels, paths, notes = read_classes(images, patch)
-    held = stratified(labels, held_out, seed)
+    if not (full_scale > 0 and np.isfinite(full_scale)):
+        raise InputError(f"--full-scale {full_scale}; a positive number was expected")
     classifier = PatchClassifier(
         method=method,
         patch=patch,
@@ -43,49 +55,106 @@ def train_story(
         iterations=iterations,
         polish=round(0.4 * iterations),
         seed=seed,
-    ).fit(pixels[~held], labels[~held])
-    written = classifier.save(model)
-    test = held & (labels != negative)
-    if not test.any():
+    )
+    classifier.check_parameters()
+    read = read_classes(images, patch, listed=labels, full_scale=full_scale)
+    held = stratified(read.labels, held_out, seed, read.first)
+    rows = np.random.default_rng(seed).permutation(np.flatnonzero(held & (read.labels != negative)))
+    if not len(rows):
         raise InputError("no image with a landmark was held out", path=images, remedy="raise --held-out")
+    size = read.pixels.shape[1:3]
+    truth = None  # read before the training: a mask that does not fit should not cost minutes
+    if masks is not None:
+        truth = np.stack([read_mask(masks, images, read.paths[i], size, read.whole[i]) for i in rows])
+    classifier.fit(read.pixels[~held], read.labels[~held])
+    classifier.full_scale_ = float(full_scale)
+    written = classifier.save(model)
     data = (
-        f"{images}: {len(labels)} images of {pixels.shape[1]} x {pixels.shape[2]} px, "
+        f"{images}: {len(read.labels)} images of {size[0]} x {size[1]} px, "
         f"{', '.join(classifier.classes_)}; {int(held.sum())} held out, seed {seed}"
     )
-    if masks is not None and method == "tied":
-        truth = np.stack([read_mask(masks, images, path, pixels.shape[1:3]) for path in paths[test]])
-        scenes = Scenes(pixels[test], labels[test], truth, np.zeros_like(truth))
-        table, facts = assess(classifier, scenes, seed=seed)
-        story = tell(classifier, scenes, table, facts, seed=seed, data=data, notes=notes)
-        story.outputs = [written]
-        return story
-    predicted = classifier.predict(pixels[test])
-    majority = (
-        max((labels[~held] == c).sum() for c in classifier.classes_) / (labels[~held] != negative).sum()
-    )
-    scores = [
-        Score(
-            "accuracy",
-            float((predicted == labels[test]).mean()),
-            float(majority),
-            "the commonest class",
-            interval=_shift(measures.bootstrap(predicted == labels[test], seed=seed), -float(majority)),
+    test = Held(read.pixels[rows], read.labels[rows], [p.name for p in read.paths[rows]], truth)
+    notes = list(read.notes)
+    predicted = classifier.predict(test.pixels)
+    story = _measured(classifier, test, predicted, seed=seed, trust=trust, data=data, notes=notes)
+    own: list[Score] = []
+    if story is None:
+        few = slice(0, 48)
+        story = pointed(
+            classifier,
+            test.pixels[few],
+            predicted[few],
+            test.names[few],
+            [None] * 48,
+            seed=seed,
+            trust=trust,
+            data=data,
+            notes=notes,
         )
-    ]
-    story = pointed(
-        classifier,
-        pixels[test][:48],
-        predicted[:48],
-        [p.name for p in paths[test][:48]],
-        [None] * 48,
-        seed=seed,
-        trust=trust,
-        data=data,
-        notes=notes,
-    )
-    story.scores = [*scores, *story.scores]
+        own = _accuracy(classifier, predicted, test.labels, read.labels[~held], seed)
+    own += _presence(classifier, test.pixels, read.pixels[held & (read.labels == negative)])
+    story.scores = [*own, *story.scores]
     story.outputs = [written]
     return story
+
+
+class Held(NamedTuple):
+    """Images held out: pixels, classes, file names, and masks (N, H, W) where there are any."""
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    names: list[str]
+    truth: np.ndarray | None
+
+
+def _measured(classifier, test: Held, predicted, *, seed, trust, data, notes) -> Story | None:
+    """The story of maps beside the masks; None where there is nothing to measure, which is noted."""
+    if test.truth is None:
+        return None
+    marked = truth_patches(test.truth, classifier.patch).any(1)
+    if not marked.all():
+        notes.append(
+            f"The masks of {int((~marked).sum())} of {len(marked)} held-out images cover no patch by more "
+            "than a tenth: left out of the measures of maps."
+        )
+    if not (marked & (predicted == test.labels)).any():
+        notes.append("No held-out image with a mask is classified rightly: no map was measured.")
+        return None
+    scenes = Scenes(test.pixels, test.labels, test.truth, np.zeros_like(test.truth))
+    table, facts = assess(classifier, scenes, seed=seed)
+    return tell(
+        classifier,
+        scenes,
+        table,
+        facts,
+        seed=seed,
+        data=data,
+        notes=notes,
+        trust=trust,
+        names=test.names,
+    )
+
+
+def _accuracy(classifier, predicted, labels, trained, seed) -> list[Score]:
+    """Accuracy beside always naming the commonest class; nothing where there is one class alone."""
+    if len(classifier.classes_) < 2:
+        return []
+    commonest = max(classifier.classes_, key=lambda c: (trained == c).sum())
+    hit, rival = predicted == labels, labels == commonest
+    interval = measures.bootstrap(hit.astype(float) - rival, seed=seed)
+    return [Score("accuracy", float(hit.mean()), float(rival.mean()), "the commonest class",
+                  interval=interval)]  # fmt: skip
+
+
+def _presence(classifier, shown, empty) -> list[Score]:
+    """How well images with a landmark are told from those without one: area under the ROC curve."""
+    if not len(empty):
+        return []
+    from sklearn.metrics import roc_auc_score
+
+    p = np.concatenate([classifier.present(shown), classifier.present(empty)])
+    truth = np.repeat([1, 0], [len(shown), len(empty)])
+    return [Score("landmark told from none, AUC", float(roc_auc_score(truth, p)), 0.5, "chance")]
 
 
 def point_story(image, model, *, query, top, out, seed, trust) -> Story:
@@ -94,11 +163,13 @@ def point_story(image, model, *, query, top, out, seed, trust) -> Story:
     classifier = PatchClassifier.load(model)
     paths = list_images(image) if Path(image).is_dir() else [Path(image)]
     found, notes = [read_image(p) for p in paths], []
-    pixels = stack([cut(p, classifier.patch, notes) for p in found], paths)
+    scale = getattr(classifier, "full_scale_", 1.0)
+    pixels = stack([cut(p, classifier.patch, notes, scale) for p in found], paths)
     queries = np.full(len(pixels), query) if query is not None else classifier.predict(pixels)
     classifier.indices(
         queries, np.zeros((len(pixels), len(classifier.classes_)))
     )  # an unknown class is said now
+    notes += unseen(classifier, pixels, [p.name for p in paths])
     story = pointed(
         classifier,
         pixels,
@@ -113,94 +184,6 @@ def point_story(image, model, *, query, top, out, seed, trust) -> Story:
     )
     if out is not None:
         story.outputs = [write_atomic(out, story.tables["places"].to_csv(index=False))]
-    return story
-
-
-def find_story(query, scenes, model, *, top, relevant, masks, out) -> Story:
-    """Rank a folder of scenes; see ``heedful locate find``."""
-    import pandas as pd
-
-    classifier = PatchClassifier.load(model)
-    notes: list[str] = []
-    one = cut(read_image(query), classifier.patch, notes)
-    paths = [p for p in list_images(scenes) if p.resolve() != Path(query).resolve()]
-    if not paths:
-        raise InputError("holds no scene besides the query image", path=scenes)
-    found = [read_image(p) for p in paths]
-    pixels = [cut(p, classifier.patch, notes) for p in found]
-    scores, places, maps, probabilities = np.zeros(len(paths)), np.zeros((len(paths), 2)), {}, {}
-    for shape in sorted({c.shape for c in pixels}):  # scenes of one size are read together
-        rows = [i for i, c in enumerate(pixels) if c.shape == shape]
-        result = find(one, np.stack([pixels[i] for i in rows]), model=classifier)
-        probabilities = result.query
-        for n, i in enumerate(rows):
-            scores[i], maps[i] = result.scores[n], result.maps[n]
-            grid = (shape[0] // classifier.patch, shape[1] // classifier.patch)
-            centres = patch_centres(*grid, classifier.patch, found[i].transform)
-            places[i] = centres[int(result.maps[n].argmax())]
-    order = np.argsort(-scores, kind="stable")
-    table = pd.DataFrame(
-        [
-            {
-                "rank": n + 1,
-                "scene": paths[i].name,
-                "score": scores[i],
-                "x": places[i, 0],
-                "y": places[i, 1],
-                "in": "map units" if found[i].transform else "px",
-            }
-            for n, i in enumerate(order)
-        ]
-    )
-    best, sure = max(probabilities.items(), key=lambda item: item[1])
-    story = Story(
-        study="locate",
-        title="Locate: scenes that show the query's landmark",
-        data=f"{len(paths)} scenes from {scenes}; query {query}",
-        headline=f"The query is read as {best} ({sure:.0%}); it is seen most in {paths[order[0]].name} "
-        f"(score {scores[order[0]]:.2f}) at x {places[order[0], 0]:g}, y {places[order[0], 1]:g}.",
-        tables={"scenes": table.head(top)},
-        notes=notes,
-    )
-    if relevant is not None:
-        named = {line.strip() for line in read_text(relevant).splitlines() if line.strip()}
-        unknown = named - {p.name for p in paths}
-        if unknown:
-            raise InputError(f"names {sorted(unknown)[0]!r}, which is not among the scenes", path=relevant)
-        shows = np.array([p.name in named for p in paths])
-        story.scores = [
-            Score(
-                "average precision", measures.average_precision(scores, shows), float(shows.mean()), "chance"
-            )
-        ]
-        if masks is not None:
-            each = []
-            for i in np.flatnonzero(shows):
-                truth = truth_patches(
-                    read_mask(masks, scenes, paths[i], pixels[i].shape[:2])[None], classifier.patch
-                )
-                if truth.any():
-                    each.append(measures.overlap(maps[i][None], truth)[0])
-            story.scores.append(
-                Score(
-                    "overlap (IoU)",
-                    float(np.mean(each)),
-                    float(truth.mean() / (2 - truth.mean())),
-                    "chance by area",
-                )
-            )
-    story.pictures = [
-        pictures.heat(
-            f"{n + 1}. {paths[i].name}",
-            pixels[i],
-            maps[i].reshape(pixels[i].shape[0] // classifier.patch, -1),
-            patch=classifier.patch,
-            caption=f"score {scores[i]:.2f}",
-        )
-        for n, i in enumerate(order[:4])
-    ]
-    if out is not None:
-        story.outputs = [write_atomic(out, table.to_csv(index=False))]
     return story
 
 
@@ -268,10 +251,20 @@ def pointed(classifier, pixels, queries, names, transforms, *, seed, trust, data
     )
 
 
+def unseen(classifier, pixels, names) -> list[str]:
+    """A sentence that names the images in which the model sees no landmark at all."""
+    if not getattr(classifier, "negatives_", 0):
+        return []
+    absent = [n for n, p in zip(names, classifier.present(pixels), strict=True) if p < 0.5]
+    if not absent:
+        return []
+    listed = ", ".join(absent[:5]) + (" ..." if len(absent) > 5 else "")
+    return [
+        f"In {len(absent)} of {len(names)} images more speaks for no landmark than for one ({listed}): "
+        "their places say where one would be looked for, not that it is there."
+    ]
+
+
 def check_trust(trust: str) -> None:
     if trust not in ("none", "quick", "full"):
         raise InputError(f"--trust {trust}; none, quick or full was expected")
-
-
-def _shift(interval, by):
-    return interval[0] + by, interval[1] + by
