@@ -52,9 +52,10 @@ def test_numbers_are_never_compared(planted, chain):
 def test_wrong_chain(planted, chain):
     rng = np.random.default_rng(0)
     other = "".join(rng.permutation(list(chain.sequence)))
-    wrong = Structure("B", other, chain.labels, chain.cb, chain.atoms, chain.atom_residue, {}, {})
+    wrong = Structure("B", other, chain.labels, chain.cb, chain.atoms, chain.atom_residue, {}, {},
+                      ("chain B taken, the longest of B (38), A (12) residues",))  # fmt: skip
     names = tuple(f"s{n}" for n in range(300))
-    with pytest.raises(InputError, match="chain B does not belong"):
+    with pytest.raises(InputError, match=r"chain B does not belong.*the longest of B \(38\), A"):
         prepare(Alignment(planted.codes, names), wrong)
 
 

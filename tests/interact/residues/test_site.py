@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from heedful.errors import InputError
-from heedful.interact.residues import SiteAttention, planted_sites, rank_residues
+from heedful.interact.residues import SiteAttention, planted_family, planted_sites, rank_residues
+from heedful.interact.residues.claims import examine_site, other_half
 from heedful.interact.residues.plant import compact_walk
 from heedful.interact.residues.site import linked, nearness, planted_score
 from heedful.interact.residues.sites import compare_measures
@@ -65,6 +66,27 @@ def test_ranking_finds_a_planted_partner():
     assert frame["attention"].idxmax() == far
     assert frame["beyond_distance"][far] > 0.9
     assert frame["p_random_site"][far] < 0.2
+
+
+def test_claim_is_named_by_one_half_and_tested_in_the_other():
+    family = planted_family(seed=5, length=40, sequences=400)
+    between = np.linalg.norm(family.positions[:, None] - family.positions[None], axis=-1)
+    members = np.zeros(40, bool)
+    members[[10, 11, 30]] = True
+    strength = nearness(between[:, members].min(1))
+    rng = np.random.default_rng(0)
+    status = []
+    for codes in (family.codes, rng.permuted(family.codes, axis=0)):
+        chosen, scores = other_half(codes, strength, members, seed=1)
+        assert chosen.sum() == 5
+        assert not (chosen & members).any()
+        (verdict,) = examine_site(scores, strength, members, chosen, caution="named by half; ")
+        assert f"the {(members | (strength >= 0.5)).sum()} residues at the site" in verdict.sentence()
+        assert "named by half" in verdict.sentence()
+        status.append(verdict.status)
+    assert status[0] == "supported"
+    assert status[1] != "supported"
+    assert examine_site(scores, strength, members, chosen, level="none") == []
 
 
 def test_comparison_needs_labels():

@@ -9,6 +9,7 @@ from .model import SiteContacts, site_weights
 from .neighbours import unit_spread
 
 PAIRS = 5
+HALF = 0.5  # of the query strength: 1.2 times the reach away
 
 
 def shuffled(codes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -80,30 +81,58 @@ def shuffled_scores(model: SiteContacts, codes: np.ndarray, *, seed: int = 0) ->
     return cp.corrected(cp.site_alphabet(f, model.letters, model.pseudocount)[0])
 
 
+def other_half(
+    codes: np.ndarray, strength: np.ndarray, members: np.ndarray, *, count: int = 5, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best residues by the map of half the sequences, and the map of the other half.
+
+    Returns
+    -------
+    chosen : bool (L,)
+        The ``count`` residues outside the site that it attends to most.
+    scores : (L, L)
+    """
+    from .site import linked
+
+    half = np.random.default_rng([seed, 5]).permutation(len(codes)) < len(codes) // 2
+    one, other = (SiteContacts(neighbours=0, seed=seed).fit(codes[rows]).scores_ for rows in (half, ~half))
+    attention = np.where(members, -np.inf, linked(one, strength))
+    chosen = np.zeros(len(members), bool)
+    chosen[np.argsort(-attention, kind="stable")[:count]] = True
+    return chosen & ~members, other
+
+
 def examine_site(
     scores: np.ndarray,
     strength: np.ndarray,
     members: np.ndarray,
     chosen: np.ndarray,
     *,
+    caution: str = "",
     keys=4.0,
     level: str = "quick",
     seed: int = 0,
 ) -> list:
-    """Test that the site's residues attend to the residues named as linked more than to others.
+    """Test that the residues that ask from the site attend to the residues named as linked.
+
+    Those that ask are the ones with a query strength of a half or more: the ranking adds up their rows. The
+    residues claimed must not have been chosen by these same scores.
 
     Parameters
     ----------
+    strength : (L,)
+        `site.nearness`.
     members, chosen : bool (L,)
-        The site, and the residues claimed (known ones where given, else the best five).
+        The site, and the residues claimed: known ones, or the best of `other_half`.
     """
     if level == "none" or not chosen.any():
         return []
     from ...trust import Claim, examine
 
     weights = site_weights(unit_spread(scores), separation=1, keys=keys, strength=strength)
-    claim = Claim(weights, queries=np.flatnonzero(members), keys=np.flatnonzero(chosen),
-                  name="the site attends to the residues named",
-                  caution="couplings are contacts: nearness to the site explains most of such attention "
-                  "(see the random-site p and the distance column)")  # fmt: skip
+    asking = members | (strength >= HALF)
+    claim = Claim(weights, queries=np.flatnonzero(asking), keys=np.flatnonzero(chosen),
+                  name=f"the {asking.sum()} residues at the site attend to {chosen.sum()} named",
+                  caution=caution + "couplings are contacts: nearness to the site explains most of such "
+                  "attention (see the random-site p and the distance column)")  # fmt: skip
     return [examine(claim, level=level, seed=seed)]

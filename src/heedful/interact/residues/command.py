@@ -151,7 +151,7 @@ def site(
     """Rank residues by their link to a binding site, beside distance and conservation; --out .csv .cif."""
     import numpy as np
 
-    from .claims import examine_site
+    from .claims import examine_site, other_half
     from .model import SiteContacts
     from .outputs import SITES, check_outputs, write_sites
     from .pictures import site_pictures
@@ -185,9 +185,16 @@ def site(
             f" Against the {sum(truth)} residues given, the best measure is {lead['measure']} "
             f"(AUROC {lead['AUROC']:.3f})."
         )
-    known = np.asarray(truth, bool) if functional else frame["residue"].isin(best["residue"]).to_numpy()
-    strength = nearness(frame["distance"].to_numpy(), reach)
-    verdicts = examine_site(model.scores_, strength, members, known & ~members, level=trust, seed=seed)
+    strength, caution, tested = nearness(frame["distance"].to_numpy(), reach), "", model.scores_
+    if functional:
+        claimed = np.asarray(truth, bool) & ~members
+    elif trust != "none":
+        claimed, tested = other_half(family.codes, strength, members, seed=seed)
+        named = ", ".join(frame["residue"][claimed])
+        caution = f"{named}: named by half of the sequences, tested in the map of the rest; "
+    verdicts = []
+    if trust != "none":
+        verdicts = examine_site(tested, strength, members, claimed, caution=caution, level=trust, seed=seed)
     outputs = [write_sites(path, frame, family, structure) for path in out or []]
     return Story(
         study="residues",

@@ -98,7 +98,7 @@ def prepare(
                 f"chain {structure.chain} does not belong to this alignment: its best row "
                 f"({alignment.names[row][:40]!r}) aligns no better than shuffled letters do "
                 f"({identity:.0%} identical, z = {z:.1f})",
-                remedy="choose another chain, or another structure",
+                remedy="; ".join(["choose another chain, or another structure", *structure.notes]),
             )
         columns, residue = letters[pairs[:, 0]], pairs[:, 1]
         labels = tuple(structure.sequence[r] + structure.labels[r] for r in residue)
