@@ -254,7 +254,8 @@ def tumours(seeds: int = 6):
                 part = Inpainter().predict(image, hidden).parts[0]
                 share, labels = part.sources.shares(np.where(hidden, -1, tissue))
                 candidates = part.asked
-                bank = bank_of(np.where(hidden, 0, image), hidden, candidates.geometry, limit=3000)
+                damaged = np.where(hidden, 0, image)
+                bank = bank_of(damaged, hidden, candidates.geometry, limit=candidates.limit)
                 middle = bank.corner + candidates.geometry.window // 2
                 own = tissue[middle[:, 0], middle[:, 1]]
                 weight = np.exp(candidates.score)

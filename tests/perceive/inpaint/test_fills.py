@@ -104,10 +104,48 @@ def test_hidden_values_are_never_read(scene):
 
 
 def test_order_of_blocks_takes_corners_first():
+    lacking = np.zeros((5, 5), bool)
+    lacking[1:4, 1:4] = True  # a square of nine blocks that wait
     waiting = np.argwhere(np.ones((3, 3), bool))
-    missing = np.array([3, 5, 3, 5, 8, 5, 3, 5, 3])
-    chosen = waiting[fsr._apart(waiting, missing)]
-    assert chosen.tolist() == [[0, 0], [0, 2], [2, 0], [2, 2]]
+    corners = [[0, 0], [0, 2], [2, 0], [2, 2]]
+    assert waiting[fsr._choose(waiting, lacking)].tolist() == corners
+    rng = np.random.default_rng(0)
+    if (steps := pursuit.compiled_steps()) is not None:
+        assert waiting[steps[0](waiting, lacking)].tolist() == corners
+        for _ in range(20):
+            lacking = np.pad(rng.random((9, 12)) > 0.4, 1, constant_values=True)
+            waiting = np.argwhere(lacking[1:-1, 1:-1])
+            assert np.array_equal(steps[0](waiting, lacking), fsr._choose(waiting, lacking))
+
+
+def test_compiled_windows_equal_numpy_s():
+    if (steps := pursuit.compiled_steps()) is None:
+        return
+    rng = np.random.default_rng(0)
+    f, known, decay = 300 * rng.normal(size=(64, 80)), rng.integers(0, 3, (64, 80)) / 2, rng.random((32, 32))
+    corner = rng.integers(0, 32, (7, 2))
+    known[10:50, 10:50] = 0  # one window sees next to nothing
+    for ours, theirs in zip(
+        steps[1](f, known, decay, corner), fsr._look(f, known, decay, corner), strict=True
+    ):
+        assert np.allclose(ours, theirs)
+    mean = rng.normal(size=7)
+    for ours, theirs in zip(
+        steps[2](f, known, decay, corner, mean), fsr._take_out(f, known, decay, corner, mean), strict=True
+    ):
+        assert np.allclose(ours, theirs)
+
+
+def test_a_crop_gives_what_the_whole_slice_gives():
+    image = phantom(seed=3, size=256)[0][0]
+    hidden = np.zeros(image.shape, bool)
+    hidden[150:166, 131:140] = True
+    fills = dict(zip(mix.EXPERTS, mix.experts(image, hidden)[0], strict=True))
+    waves = fsr.frequency_selective(image, hidden)
+    options = {"block": 16, "step": 5, "rounds": 6, "first": 100.0, "last": 20.0}
+    assert np.abs(fills["fsr"] - waves[hidden]).max() < 1e-6
+    assert np.abs(fills["refined"] - cosine.refine(waves, hidden, **options)[hidden]).max() < 1e-6
+    assert np.abs(fills["plate"] - pde.tension(image, hidden)[hidden]).max() < 1e-6
 
 
 def test_a_hole_wider_than_any_window_is_still_filled():

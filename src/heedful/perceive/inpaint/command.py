@@ -54,7 +54,7 @@ def inpaint(
     from ...files.scan import check_out, read_labels, read_scan, write_scan
     from ...reading.story import Story
     from ...writing import write_atomic
-    from . import claims, pictures, reading
+    from . import claims, pictures, reading, scans
     from .model import Inpainter
 
     if trust not in ("none", "quick", "full"):
@@ -71,31 +71,31 @@ def inpaint(
         check_out(volume, out)
     labels, mask_notes = read_labels(mask, volume)
     notes = [*volume.notes, *mask_notes]
-    if len(np.unique(labels)) > 2:
-        notes.append("the mask holds several labels; every label but 0 is filled")
+    try:
+        found = scans.ready(volume, labels)
+    except InputError as error:
+        raise InputError(error.what, path=mask, remedy=error.remedy) from None
+    notes += found.notes
     regions = None
     if tissue is not None:
         regions, more = read_labels(tissue, volume, what="tissue map")
+        regions = regions.transpose(found.order)
         notes += more
-    hidden, hu = labels != 0, volume.hu()
-    low = int((hu < -1024).sum())
-    if low:
-        notes.append(f"{low} voxels are below -1024 HU (padding): read as air, kept as they are")
+    hu, hidden = found.hu, found.hidden
     try:
-        filling = _with_progress(estimator, hu, hidden, calibrate)
+        filling = _with_progress(estimator, found, calibrate)
     except InputError as error:
         raise InputError(
             error.what, path=error.path or scan, where=error.where, remedy=error.remedy
         ) from None
     outputs = []
     if out is not None:
-        stored, clipped = volume.with_hu(hidden, filling.hu[hidden])
-        if clipped:
-            notes.append(f"{clipped} filled values exceed the file's number type and were set to its limit")
+        stored, more = scans.fill_values(volume, found, filling.hu)
+        notes += more
         said = f"{int(hidden.sum())} masked voxels filled by heedful inpaint (method {method})"
         outputs.append(write_scan(volume, stored, out, description=said))
     if table is not None:
-        outputs.append(write_atomic(table, filling.table().to_csv(index=False)))
+        outputs.append(write_atomic(table, filling.table(axes=found.axes).to_csv(index=False)))
     with_sources = [part for part in filling.parts if part.sources is not None]
     chief = max(with_sources, key=lambda part: part.hidden.sum(), default=None)
     asked = None if chief is None else reading.question(filling, chief, regions, seed=seed)
@@ -126,7 +126,7 @@ def inpaint(
     return Story(
         study="inpaint",
         title="Holes in CT, filled from what is visible",
-        data=f"{scan.name}: {volume.format}, {hu.shape[2]} x {hu.shape[1]} x {hu.shape[0]} voxels of "
+        data=f"{scan.name}: {volume.format}, {' x '.join(map(str, volume.stored.shape[::-1]))} voxels of "
         f"{' x '.join(f'{s:.3g}' for s in volume.spacing)} mm",
         headline=f"{int(hidden.sum())} voxels in {slices} slice{'s' * (slices > 1)} filled "
         f"{' and '.join(told[r] for r in sorted(routes))}; its "
@@ -159,15 +159,17 @@ def _scores(filling):
     return list(told.values())
 
 
-def _with_progress(estimator, hu, hidden, calibrate):
+def _with_progress(estimator, found, calibrate):
     from ...learn import progress
 
-    slices = int(hidden.any((1, 2)).sum())
+    slices = int(found.hidden.any((1, 2)).sum())
     steps = slices * (2 + estimator.rehidings if calibrate else 1)
     ticks = progress(range(steps), "re-hiding and filling" if calibrate else "filling")
     rounds = iter(ticks)
     try:
-        return estimator.fit_predict(hu, hidden, progress=lambda: next(rounds, None))
+        return estimator.fit_predict(
+            found.hu, found.hidden, progress=lambda: next(rounds, None), heights=found.heights
+        )
     finally:
         ticks.close()
 

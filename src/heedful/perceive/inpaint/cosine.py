@@ -60,36 +60,51 @@ def refine(
     u = np.array(start, float)
     # square neighbourhoods of side 2 block + 1, as a running maximum
     label, _ = ndimage.label(ndimage.maximum_filter(hidden, 2 * block + 1))
-    spots = ndimage.find_objects(label)
+    spots = [(spot, _Touched(hidden, spot, block)) for spot in ndimage.find_objects(label)]
     for threshold in np.geomspace(first, last, rounds):
         origin = rng.integers(0, step, 2)
-        for spot in spots:
+        for spot, touched in spots:
             crop, h = u[spot], hidden[spot]
-            crop[h] = _average(crop, h, block, step, origin, threshold, compiled)[h]
+            crop[h] = _average(crop, touched, block, step, origin, threshold, compiled)[h]
     return u
 
 
-def _average(u, hidden, block, step, origin, threshold, compiled):
+class _Touched:
+    """Which blocks of a crop hold a hidden pixel. Only at the slice's edge is the crop mirrored."""
+
+    def __init__(self, hidden, spot, block):
+        at_edge = any(a.start < block or a.stop > n - block for a, n in zip(spot, hidden.shape, strict=True))
+        self.pad = block if at_edge else 0
+        h = np.pad(hidden[spot], self.pad)
+        # a block touches a hidden pixel where the box sum of the mask is not zero
+        self.box = np.pad(h.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+
+    def __call__(self, block, step, origin):
+        """Rows and columns of the blocks' corners, row by row."""
+        H, W = np.subtract(self.box.shape, 1)
+        rows, cols = np.arange(origin[0], H - block + 1, step), np.arange(origin[1], W - block + 1, step)
+        r, c = rows[:, None], cols[None, :]
+        count = self.box[r + block, c + block] - self.box[r, c + block]
+        count += self.box[r, c] - self.box[r + block, c]
+        at = np.nonzero(count)
+        return rows[at[0]], cols[at[1]]
+
+
+def _average(u, touched, block, step, origin, threshold, compiled):
     """The weighted mean of all thresholded blocks that touch a hidden pixel."""
-    pad = block
-    padded = np.pad(u, pad, mode="reflect" if min(u.shape) > pad else "symmetric")
-    touched = np.pad(hidden, pad)
-    rows = np.arange(origin[0], padded.shape[0] - block + 1, step)
-    cols = np.arange(origin[1], padded.shape[1] - block + 1, step)
-    # a block touches a hidden pixel where the box sum of the mask is not zero
-    box = np.pad(touched.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    r, c = rows[:, None], cols[None, :]
-    count = box[r + block, c + block] - box[r, c + block] - box[r + block, c] + box[r, c]
-    at = np.argwhere(count > 0)
-    r, c = rows[at[:, 0]], cols[at[:, 1]]
-    total, norm = np.zeros(padded.shape), np.zeros(padded.shape)
+    pad = touched.pad
+    padded = np.pad(u, pad, mode="reflect" if min(u.shape) > pad else "symmetric") if pad else u
+    r, c = touched(block, step, origin)
     kernel = _kernel() if compiled is not False else None
     if kernel is not None:
         single = np.ascontiguousarray(padded, np.float32)
-        kernel(single, r, c, _basis(block), np.float32(threshold), total, norm)
+        total, norm = np.zeros_like(single), np.zeros_like(single)
+        basis = _basis(block)
+        kernel(single, r, c, basis, np.ascontiguousarray(basis.T), np.float32(threshold), total, norm)
     else:
+        total, norm = np.zeros(padded.shape), np.zeros(padded.shape)
         _blocks_numpy(padded, r, c, block, threshold, total, norm)
-    inner = (slice(pad, -pad), slice(pad, -pad))
+    inner = (slice(pad, -pad), slice(pad, -pad)) if pad else ...
     return np.divide(total[inner], norm[inner], out=u.copy(), where=norm[inner] > 0)
 
 
@@ -121,44 +136,54 @@ def _kernel():
     except ImportError:
         return None
 
-    def loop(padded, r, c, basis, threshold, total, norm):
+    def loop(padded, r, c, basis, turned, threshold, total, norm):
+        # Blocks of one row share columns: these are transformed once, and what is kept is added up as
+        # waves along y, turned back once for the whole row of blocks.
         n = basis.shape[0]
-        turned = basis.T.copy()
-        half, wave = np.empty((n, n), np.float32), np.empty((n, n), np.float32)
-        for block in range(r.shape[0]):
-            x = padded[r[block] : r[block] + n, c[block] : c[block] + n]
-            half[:] = 0
-            for i in range(n):  # basis @ x
-                for k in range(n):
-                    value = basis[i, k]
+        longest, first = 0, 0
+        for last in range(r.shape[0] + 1):
+            if last == r.shape[0] or r[last] != r[first]:
+                longest, first = max(longest, last - first), last
+        along, waves = np.empty((longest * n, n), np.float32), np.empty((longest * n, n), np.float32)
+        first = 0
+        while first < r.shape[0]:
+            last = first
+            while last < r.shape[0] and r[last] == r[first]:
+                last += 1
+            top, left, right = r[first], c[first], c[last - 1] + n
+            down = np.dot(basis, np.ascontiguousarray(padded[top : top + n, left:right]))
+            for b in range(last - first):
+                at = c[first + b] - left
+                for i in range(n):
                     for j in range(n):
-                        half[i, j] += value * x[k, j]
-            wave[:] = 0
-            for i in range(n):  # ... @ basis.T
-                for k in range(n):
-                    value = half[i, k]
+                        along[b * n + i, j] = down[i, at + j]
+            rows = (last - first) * n
+            np.dot(along[:rows], turned, waves[:rows])
+            kept_down, weight = np.zeros_like(down), np.zeros(right - left, np.float32)
+            for b in range(last - first):
+                kept = 0
+                for i in range(n):
                     for j in range(n):
-                        wave[i, j] += value * turned[k, j]
-            kept = 1
-            half[:] = 0
-            for i in range(n):  # keep the large waves; inverse along the rows only where there is one
-                for k in range(n):
-                    value = wave[i, k]
-                    if (i == 0 and k == 0) or abs(value) >= threshold:
-                        kept += (i > 0) or (k > 0)
-                        for j in range(n):
-                            half[i, j] += value * basis[k, j]
-            wave[:] = 0
-            for i in range(n):
-                for k in range(n):
-                    value = turned[i, k]
-                    for j in range(n):
-                        wave[i, j] += value * half[k, j]
-            w = 1.0 / kept
-            for i in range(n):
+                        value = waves[b * n + i, j]
+                        stays = abs(value) >= threshold or (i == 0 and j == 0)
+                        kept += stays
+                        waves[b * n + i, j] = value if stays else np.float32(0)
+                weight_of = np.float32(1.0 / kept)
+                at = c[first + b] - left
                 for j in range(n):
-                    total[r[block] + i, c[block] + j] += w * wave[i, j]
-                    norm[r[block] + i, c[block] + j] += w
+                    weight[at + j] += weight_of
+                for i in range(n):
+                    for j in range(n):
+                        waves[b * n + i, j] *= weight_of
+            np.dot(waves[:rows], basis, along[:rows])
+            for b in range(last - first):
+                at = c[first + b] - left
+                for i in range(n):
+                    for j in range(n):
+                        kept_down[i, at + j] += along[b * n + i, j]
+            total[top : top + n, left:right] += np.dot(turned, kept_down)
+            norm[top : top + n, left:right] += weight
+            first = last
 
     options = {"nogil": True, "fastmath": {"contract", "reassoc", "nsz", "arcp"}}
     try:

@@ -9,13 +9,12 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft, ndimage
 
-from .pursuit import N, pursue
+from .pursuit import FILLED, N, compiled_steps, pursue
 
 SPAN = 2524.0  # HU from -1024 to 1500: what the published thresholds are shares of
 SIZES = (16, 8, 4)
 SMOOTH = {16: 0.014, 8: 0.030, 4: np.inf}  # a block is done at this size below this share of SPAN
 RHO = {16: 0.80, 8: 0.70, 4: 0.66}
-FILLED = 0.5  # what an already filled pixel weighs beside a visible one
 SHIFTS = ((0, 0), (2, 2))
 AROUND = [(i, j) for i in range(3) for j in range(3) if (i, j) != (1, 1)]  # on a grid padded by one
 
@@ -93,33 +92,20 @@ def _one_size(f, known, todo, outside, size, low, high, compiled):
     void = outside.reshape(rows, size, cols, size).all((1, 3))  # beyond the image nothing is ever known
     lacking = np.pad(open_ | void, 1, constant_values=True)
     waiting = np.argwhere(open_)  # not yet looked at in this size
-    window = np.arange(N)
-    core = slice(half, half + size)
+    steps = compiled_steps() if compiled is not False else None
+    choose, look, take_out, put_back = steps or (_choose, _look, _take_out, _put_back)
     while len(waiting):
-        missing = sum(lacking[waiting[:, 0] + i, waiting[:, 1] + j] for i, j in AROUND)
-        chosen = _apart(waiting, missing)
+        chosen = choose(waiting, lacking)
         batch, waiting = waiting[chosen], waiting[~chosen]
-        r, c = batch[:, 0] * size - half, batch[:, 1] * size - half
-        ri, ci = r[:, None, None] + window[None, :, None], c[:, None, None] + window[None, None, :]
-        w, b = decay * known[ri, ci], f[ri, ci]
-        mass = w.sum((1, 2))
-        safe = np.where(mass > 0, mass, 1.0)
-        mean = (w * b).sum((1, 2)) / safe
-        b = b - mean[:, None, None]
-        deviation = np.sqrt((w * b * b).sum((1, 2)) / safe)
+        mass, mean, deviation = look(f, known, decay, batch * size - half)
         take = (mass > 0) & (deviation < SMOOTH[size] * SPAN)
         if not take.any():
             continue
-        w, b, mean, deviation, batch = w[take], b[take], mean[take], deviation[take], batch[take]
-        steps = np.clip(500.0 * deviation / SPAN, 10, 50).astype(np.int64)
-        model = pursue(fft.rfft2(b * w), fft.rfft2(w), steps, compiled=compiled)
-        values = np.clip(N * N * fft.irfft2(model, s=(N, N))[:, core, core] + mean[:, None, None], low, high)
-        for (i, j), block in zip(batch, values, strict=True):
-            place = (slice(i * size, (i + 1) * size), slice(j * size, (j + 1) * size))
-            new = todo[place]
-            f[place][new] = block[new]
-            known[place][new] = FILLED
-            todo[place] = False
+        batch, mean, deviation = batch[take], mean[take], deviation[take]
+        seen, weight = take_out(f, known, decay, batch * size - half, mean)
+        count = np.clip(500.0 * deviation / SPAN, 10, 50).astype(np.int64)
+        model = pursue(fft.rfft2(seen), fft.rfft2(weight), count, compiled=compiled)
+        put_back(f, known, todo, batch, size, N * N * fft.irfft2(model, s=(N, N)), mean, low, high)
         lacking[batch[:, 0] + 1, batch[:, 1] + 1] = False
     if size == SIZES[-1] and todo.any():  # farther than a window from anything known: as smooth as can be
         near = ndimage.distance_transform_edt(known == 0, return_distances=False, return_indices=True)
@@ -128,8 +114,9 @@ def _one_size(f, known, todo, outside, size, low, high, compiled):
         todo[:] = False
 
 
-def _apart(waiting, missing):
+def _choose(waiting, lacking):
     """Of the waiting blocks those with the fewest missing neighbours, no two of them adjacent: (B,) bool."""
+    missing = sum(lacking[waiting[:, 0] + i, waiting[:, 1] + j] for i, j in AROUND)
     chosen, taken = np.zeros(len(waiting), bool), set()
     for b in np.flatnonzero(missing == missing.min()).tolist():
         i, j = waiting[b].tolist()
@@ -137,3 +124,35 @@ def _apart(waiting, missing):
             chosen[b] = True
             taken.update((i + di, j + dj) for di in (-1, 0, 1) for dj in (-1, 0, 1))
     return chosen
+
+
+def _windows(f, known, decay, corner):
+    r, c = corner[:, 0, None, None] + np.arange(N)[:, None], corner[:, 1, None, None] + np.arange(N)
+    return decay * known[r, c], f[r, c]
+
+
+def _look(f, known, decay, corner):
+    """Each window's weight, weighted mean and deviation: (B,) each."""
+    w, b = _windows(f, known, decay, corner)
+    mass = w.sum((1, 2))
+    safe = np.where(mass > 0, mass, 1.0)
+    mean = (w * b).sum((1, 2)) / safe
+    return mass, mean, np.sqrt((w * (b - mean[:, None, None]) ** 2).sum((1, 2)) / safe)
+
+
+def _take_out(f, known, decay, corner, mean):
+    """The weighted windows less their means, and the weights: (B, 32, 32) each."""
+    w, b = _windows(f, known, decay, corner)
+    return w * (b - mean[:, None, None]), w
+
+
+def _put_back(f, known, todo, batch, size, model, mean, low, high):
+    """Write the blocks' hidden pixels."""
+    core = slice((N - size) // 2, (N + size) // 2)
+    values = np.clip(model[:, core, core] + mean[:, None, None], low, high)
+    for (i, j), block in zip(batch, values, strict=True):
+        place = (slice(i * size, (i + 1) * size), slice(j * size, (j + 1) * size))
+        new = todo[place]
+        f[place][new] = block[new]
+        known[place][new] = FILLED
+        todo[place] = False

@@ -13,12 +13,13 @@ import numpy as np
 from .cosine import refine
 from .fsr import frequency_selective
 from .patches import Asked, attend_patches
-from .pde import biharmonic, tension, total_variation
+from .pde import tension, total_variation
 
 LOW, HIGH = -1024.0, 1500.0  # HU: what is filled in lies within, and is read as if it did
 # Shipped weights: fitted on 11 developer cases of one patient (see docs/inpaint.md), then frozen.
 SHIPPED = {"refined": 0.430, "flat": 0.154, "fsr": 0.148, "cosine": 0.104, "attention": 0.085, "plate": 0.079}
 EXPERTS = tuple(SHIPPED)
+AROUND, GRID = 48, 16  # pixels
 
 
 def experts(image, hidden, *, avoid=None, seed: int = 0, compiled: bool | None = None):
@@ -51,20 +52,24 @@ def experts(image, hidden, *, avoid=None, seed: int = 0, compiled: bool | None =
     ((6, 120), True)
     """
     f = np.clip(np.where(hidden, 0.0, image), LOW, HIGH)
-    waves = frequency_selective(f, hidden, low=LOW, high=HIGH, compiled=compiled)
-    common = {"block": 16, "step": 4, "rounds": 6, "last": 20.0, "seed": seed, "compiled": compiled}
-    plate = np.clip(tension(f, hidden), LOW, HIGH)
     asked = attend_patches(f, hidden, avoid=avoid, seed=seed)
+    # all but attention read no farther than AROUND from a hole; whole blocks keep their grid
+    spot = tuple(
+        slice(max(a.min() - AROUND, 0) // GRID * GRID, int(a.max()) + AROUND + 1) for a in np.nonzero(hidden)
+    )
+    near, h = f[spot], hidden[spot]
+    waves = frequency_selective(near, h, low=LOW, high=HIGH, compiled=compiled)
+    common = {"block": 16, "step": 5, "rounds": 6, "last": 20.0, "seed": seed, "compiled": compiled}
+    plate = np.clip(tension(near, h), LOW, HIGH)
     fills = {
-        "refined": refine(waves, hidden, first=100.0, **common),
-        "flat": total_variation(f, hidden, start=plate),
-        "fsr": waves,
-        "cosine": refine(plate, hidden, first=200.0, **common),
-        "attention": None if asked is None else asked.fill,
-        "plate": biharmonic(f, hidden),
+        "refined": refine(waves, h, first=100.0, **common)[h],
+        "flat": total_variation(near, h, start=plate, rounds=1)[h],
+        "fsr": waves[h],
+        "cosine": refine(plate, h, first=200.0, **common)[h],
+        "attention": np.full(int(h.sum()), np.nan) if asked is None else asked.fill[hidden],
+        "plate": plate[h],
     }
-    rows = [np.full(int(hidden.sum()), np.nan) if fills[e] is None else fills[e][hidden] for e in EXPERTS]
-    return np.clip(np.stack(rows), LOW, HIGH), asked
+    return np.clip(np.stack([fills[e] for e in EXPERTS]), LOW, HIGH), asked
 
 
 def combine(fills, weights):

@@ -78,17 +78,21 @@ class Filling:
     notes: tuple[str, ...] = ()
     level: float = 0.9
 
-    def table(self, top: int = 8):
-        """A DataFrame of every filled voxel: place, fill, interval, effective and ``top`` sources."""
+    def table(self, top: int = 8, axes: tuple[str, str, str] = ("z", "y", "x")):
+        """A DataFrame of every filled voxel: place, fill, interval, effective and ``top`` sources.
+
+        ``axes`` names the axes, where a file counts them otherwise.
+        """
         import pandas as pd
 
+        slices, down, right = axes
         frames = []
         for part in self.parts:
             at = np.argwhere(part.hidden)
             frame = {
-                "z": np.full(len(at), part.z),
-                "y": at[:, 0],
-                "x": at[:, 1],
+                slices: np.full(len(at), part.z),
+                down: at[:, 0],
+                right: at[:, 1],
                 "HU": part.value,
                 "low": part.low,
                 "high": part.high,
@@ -99,8 +103,8 @@ class Filling:
                 frame["effective sources"] = effective
                 for s in range(place.shape[1]):
                     frame |= {
-                        f"source {s + 1} y": place[:, s, 0],
-                        f"source {s + 1} x": place[:, s, 1],
+                        f"source {s + 1} {down}": place[:, s, 0],
+                        f"source {s + 1} {right}": place[:, s, 1],
                         f"weight {s + 1}": weight[:, s],
                     }
             frames.append(pd.DataFrame(frame))
@@ -159,7 +163,7 @@ class Inpainter(BaseEstimator):
         self.in_plane = in_plane
         self.seed = seed
 
-    def fit(self, hu, hidden, progress=None):
+    def fit(self, hu, hidden, progress=None, heights=None):
         """Learn from the scan's own visible places what fills best and how far it errs.
 
         Parameters
@@ -168,22 +172,24 @@ class Inpainter(BaseEstimator):
         hidden : bool array, same shape
         progress : callable, optional
             Called after each slice and each re-hiding.
+        heights : array, shape (Z,), optional
+            Where the slices lie, mm; by default they are equally far apart.
         """
-        hu, hidden = check(hu, hidden)
+        hu, hidden, heights = check(hu, hidden, heights)
         self.check_params()
         self.calibration_ = {}
         if self.calibrate:
             start, closed, _ = readable(hu, hidden)
-            rough = self._fill(start, hidden, closed, {}, progress)
+            rough = self._fill(start, hidden, closed, {}, heights, progress)
             filled = start.copy()
             for part in rough:
                 filled[part.z][part.hidden] = part.value
             for z in np.flatnonzero(hidden.any((1, 2))).tolist():
                 own = [part for part in rough if part.z == z]
-                self.calibration_ |= self._calibrate(filled, closed, own, z, progress)
+                self.calibration_ |= self._calibrate(filled, closed, own, z, heights, progress)
         return self
 
-    def predict(self, hu, hidden, progress=None) -> Filling:
+    def predict(self, hu, hidden, progress=None, heights=None) -> Filling:
         """Fill the hidden voxels.
 
         Parameters
@@ -193,15 +199,17 @@ class Inpainter(BaseEstimator):
         hidden : bool array, same shape
         progress : callable, optional
             Called after each slice.
+        heights : array, shape (Z,), optional
+            As in ``fit``.
 
         Returns
         -------
         Filling
         """
-        hu, hidden = check(hu, hidden)
+        hu, hidden, heights = check(hu, hidden, heights)
         self.check_params()
         start, closed, notes = readable(hu, hidden)
-        parts = self._fill(start, hidden, closed, getattr(self, "calibration_", {}), progress)
+        parts = self._fill(start, hidden, closed, getattr(self, "calibration_", {}), heights, progress)
         out = np.array(hu, float)
         low, high = np.full(hu.shape, np.nan), np.full(hu.shape, np.nan)
         for part in parts:
@@ -217,9 +225,9 @@ class Inpainter(BaseEstimator):
             )
         return Filling(out, low, high, hidden, tuple(parts), tuple(notes), self.level)
 
-    def fit_predict(self, hu, hidden, progress=None) -> Filling:
+    def fit_predict(self, hu, hidden, progress=None, heights=None) -> Filling:
         """``fit`` and ``predict`` on the same scan, which is how it is meant to be used."""
-        return self.fit(hu, hidden, progress).predict(hu, hidden, progress)
+        return self.fit(hu, hidden, progress, heights).predict(hu, hidden, progress, heights)
 
     def check_params(self):
         """Refuse parameters that are not among those allowed."""
@@ -232,7 +240,7 @@ class Inpainter(BaseEstimator):
         if self.rehidings < 1:
             raise InputError(f"rehidings is {self.rehidings}, at least 1 is expected")
 
-    def _fill(self, hu, hidden, closed, calibrations, progress=None):
+    def _fill(self, hu, hidden, closed, calibrations, heights, progress=None):
         """All parts: first what the neighbouring slices know, then the rest of each slice in its plane."""
         parts, start = [], hu
         for z in np.flatnonzero(hidden.any((1, 2))).tolist():
@@ -245,7 +253,7 @@ class Inpainter(BaseEstimator):
                     offsets = volume.taps(closed, z, region)
                     if offsets:
                         part = self._from_neighbours(
-                            start, closed, z, region, offsets, calibrations.get((z, "volume"))
+                            start, closed, z, region, offsets, heights, calibrations.get((z, "volume"))
                         )
                         image[region] = part.value
                         parts.append(part)
@@ -258,9 +266,9 @@ class Inpainter(BaseEstimator):
                 progress()
         return parts
 
-    def _from_neighbours(self, hu, hidden, z, region, offsets, cal):
+    def _from_neighbours(self, hu, hidden, z, region, offsets, heights, cal):
         cal = cal or self._shipped_between()
-        done = volume.fill_region(hu, hidden, z, region, offsets, shares=cal.weights)
+        done = volume.fill_region(hu, hidden, z, region, offsets, heights=heights, shares=cal.weights)
         wide = _at_depth(cal.quantiles, region) * done.spread
         found = np.isfinite(done.score).any(1).all()
         return Part(
@@ -310,7 +318,7 @@ class Inpainter(BaseEstimator):
             avoid,
         )
 
-    def _calibrate(self, filled, closed, own, z, progress):
+    def _calibrate(self, filled, closed, own, z, heights, progress):
         """Re-hide a slice's holes, and fill them there the way they were filled here: {(z, route): ...}."""
         learned = {}
         for route in sorted({part.route for part in own}):
@@ -325,10 +333,10 @@ class Inpainter(BaseEstimator):
                     progress=progress,
                 )
             else:
-                learned[z, route] = self._between(filled, holes, closed, z, progress)
+                learned[z, route] = self._between(filled, holes, closed, z, heights, progress)
         return learned
 
-    def _between(self, filled, holes, closed, z, progress):
+    def _between(self, filled, holes, closed, z, heights, progress):
         """The interval's width where neighbouring slices fill, from holes moved within the slice."""
         rng = np.random.default_rng(self.seed)
         used, gathered = np.zeros(holes.shape, bool), []
@@ -339,7 +347,7 @@ class Inpainter(BaseEstimator):
             both[z] |= again
             for region in volume.regions(again):
                 if offsets := volume.taps(both, z, region):
-                    done = volume.fill_region(filled, both, z, region, offsets)
+                    done = volume.fill_region(filled, both, z, region, offsets, heights=heights)
                     gathered.append((turn, region, done, filled[z][region]))
             if progress:
                 progress()

@@ -22,7 +22,7 @@ SIGHT = 4.0  # pixels over which the surroundings' weight falls by e
 MEAN_SHARE = 0.1
 RANGE = 12.0  # kriging: correlation length of the Matern-3/2 covariance, pixels
 NUGGET, FILLED_NUGGET = 0.02, 0.07
-CONTEXT = 3  # pixels around a tile that kriging reads
+CONTEXT = 2  # pixels around a tile that kriging reads
 FILLED = 0.5
 SHARP = 0.2  # temperature over the geometric mean of the best and the 21st distance
 
@@ -60,7 +60,7 @@ class Asked:
     temperature: np.ndarray
     base: np.ndarray
     owner: np.ndarray
-    limit: int = 3000
+    limit: int = 2000
     seed: int = 0
 
 
@@ -70,7 +70,7 @@ def attend_patches(
     *,
     geometry: Geometry | None = None,
     top: int = 100,
-    keys: int = 3000,
+    keys: int = 2000,
     plain: bool = False,
     avoid=None,
     seed: int = 0,
@@ -219,12 +219,14 @@ def _values(L, q, seen, mu, a, bank: Bank, best, mean, geometry):
         V = np.einsum("tm,tmij->tij", a, bank.pixels[best][:, :, core, core])
         return V, np.zeros_like(V)
     reach = min(CONTEXT, m)
-    cut = slice(m - reach, m + side + reach)
+    cut, inner = slice(m - reach, m + side + reach), slice(reach, reach + side)
+    near = np.ascontiguousarray(bank.pixels[:, cut, cut]).reshape(len(bank), -1)
     values, ground = np.empty((T, side, side)), np.empty((T, side, side))
     for t in range(T):
         known = np.where(seen[t, cut, cut] > 0, q[t, cut, cut] - mu[t], 0.0).ravel()
         # the average source window is enough: both parts are linear in it
-        mix = np.tensordot(a[t], bank.pixels[best[t]].astype(float), 1) - a[t] @ means[t]
+        mix = a[t] @ near[best[t]].astype(float) - a[t] @ means[t]
         ground[t] = (mu[t] + L[t] @ known).reshape(side, side)
-        values[t] = ground[t] + mix[core, core] - (L[t] @ mix[cut, cut].ravel()).reshape(side, side)
+        texture = mix.reshape(side + 2 * reach, -1)[inner, inner] - (L[t] @ mix).reshape(side, side)
+        values[t] = ground[t] + texture
     return values, ground

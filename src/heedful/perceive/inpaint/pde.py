@@ -8,8 +8,6 @@ reweighted least squares). All read HU, write hidden pixels only, and are linear
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import splu
@@ -21,7 +19,7 @@ REACH = 5  # visible pixels around a hole that a solve may read
 
 def harmonic(image, hidden):
     """Fill so that every hidden pixel is the mean of its neighbours (L u = 0); (H, W) in HU."""
-    return _each(image, hidden, lambda f, h: _solve(-_laplacian(f.shape), f, h))
+    return _each(image, hidden, lambda f, h: _solve(f, h, pull=1.0))
 
 
 def biharmonic(image, hidden):
@@ -37,12 +35,12 @@ def biharmonic(image, hidden):
     >>> bool(np.allclose(biharmonic(plane, hidden), plane))
     True
     """
-    return _each(image, hidden, lambda f, h: _solve(_plate(f.shape), f, h))
+    return _each(image, hidden, lambda f, h: _solve(f, h, bend=1.0))
 
 
 def tension(image, hidden):
     """Fill by a plate under tension: .03 |grad u|^2 + (L u)^2; (H, W) in HU."""
-    return _each(image, hidden, lambda f, h: _solve(_plate(f.shape) - 0.03 * _laplacian(f.shape), f, h))
+    return _each(image, hidden, lambda f, h: _solve(f, h, bend=1.0, pull=0.03))
 
 
 def total_variation(image, hidden, *, start=None, soften: float = 8.0, rounds: int = 2):
@@ -78,32 +76,6 @@ def _each(image, hidden, fill, *starts):
     return filled
 
 
-@functools.lru_cache(maxsize=8)
-def _differences(shape):
-    """Forward differences along y and x as sparse matrices; zero at the last row and column."""
-    H, W = shape
-
-    def line(n):
-        ones = np.ones(n - 1)
-        return sparse.diags([np.append(-ones, 0.0), ones], [0, 1], shape=(n, n), format="csr")
-
-    down = sparse.kron(line(H), sparse.eye(W), format="csr")
-    return down, sparse.kron(sparse.eye(H), line(W), format="csr")
-
-
-@functools.lru_cache(maxsize=8)
-def _laplacian(shape):
-    """The 5-point Laplacian with mirrored borders."""
-    dy, dx = _differences(shape)
-    return -(dy.T @ dy + dx.T @ dx).tocsr()
-
-
-@functools.lru_cache(maxsize=8)
-def _plate(shape):
-    L = _laplacian(shape)
-    return (L.T @ L).tocsr()
-
-
 def _spread(g, f, free):
     """Least sum of g |grad u|^2 over the free pixels, u = f elsewhere."""
     number = np.full(f.shape, -1)
@@ -135,13 +107,34 @@ def _factor(A):
     return splu(A, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
 
 
-def _solve(A, f, free):
-    """u = f where not free, A u = 0 on the free pixels."""
-    at = np.flatnonzero(free.ravel())
-    fixed = np.where(free, 0.0, f).ravel()
-    b = -(A @ fixed)[at]
-    u = fixed.copy()
-    if len(at) == fixed.size:
+def _solve(f, free, *, bend: float = 0.0, pull: float = 0.0):
+    """Least ``bend |L u|^2 + pull |grad u|^2`` over the free pixels, u = f elsewhere, borders mirrored."""
+    if free.all():
         return np.zeros(f.shape)  # nothing is visible: the caller refuses such masks
-    u[at] = _factor(A[at][:, at].tocsc()).solve(b)
-    return u.reshape(f.shape)
+    H, W = f.shape
+    y, x = np.nonzero(free)
+    at, own = y * W + x, np.arange(len(y))
+    # the columns of the 5-point Laplacian L that belong to free pixels
+    rows, cols, entries, degree = [at], [own], [], np.zeros(len(y))
+    for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+        inside = (y + dy >= 0) & (y + dy < H) & (x + dx >= 0) & (x + dx < W)
+        rows.append((at + dy * W + dx)[inside])
+        cols.append(own[inside])
+        entries.append(np.ones(len(rows[-1])))
+        degree += inside
+    rows, cols, entries = np.concatenate(rows), np.concatenate(cols), np.concatenate([-degree, *entries])
+    L = sparse.csc_matrix((entries, (rows, cols)), (H * W, len(own)))
+    fixed = np.where(free, 0.0, f)
+    flow = np.zeros((H, W))  # L of what is fixed
+    down, right = np.diff(fixed, axis=0), np.diff(fixed, axis=1)
+    flow[:-1] += down
+    flow[1:] -= down
+    flow[:, :-1] += right
+    flow[:, 1:] -= right
+    flow = flow.ravel()
+    A, b = pull * -L[at], pull * flow[at]
+    if bend:
+        A, b = A + bend * (L.T @ L), b - bend * (L.T @ flow)
+    u = f.copy()
+    u[free] = _factor(A.tocsc()).solve(b)
+    return u

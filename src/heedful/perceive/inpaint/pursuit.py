@@ -21,6 +21,8 @@ import numpy as np
 
 N = 32  # window, pixels
 HALF = N // 2 + 1  # frequencies kept of a real window's last axis
+FILLED = 0.5  # what an already filled pixel weighs beside a visible one
+OPTIONS = {"nogil": True, "fastmath": {"contract", "reassoc", "nsz", "arcp"}}
 
 
 @functools.cache
@@ -162,8 +164,76 @@ def _kernel():
                 if kb == 0 or kb == half - 1:
                     model[block, (n - ka) % n, kb] += complex(cr, -ci)
 
-    options = {"nogil": True, "fastmath": {"contract", "reassoc", "nsz", "arcp"}}
+    return _compiled(numba, loop)
+
+
+def _compiled(numba, function):
     try:
-        return numba.njit(cache=True, **options)(loop)
+        return numba.njit(cache=True, **OPTIONS)(function)
     except RuntimeError:  # no folder is writable for the cache
-        return numba.njit(**options)(loop)
+        return numba.njit(**OPTIONS)(function)
+
+
+@functools.cache
+def compiled_steps():
+    """The compiled forms of what ``fsr`` does around the pursuit, in its order; or None without numba."""
+    try:
+        import numba
+    except ImportError:
+        return None
+
+    def choose(waiting, lacking):
+        missing = np.zeros(len(waiting), np.int64)
+        for b in range(len(waiting)):
+            i, j = waiting[b]
+            for di in range(3):
+                for dj in range(3):
+                    missing[b] += lacking[i + di, j + dj]  # the block itself lacks in all of them
+        least = missing.min()
+        chosen, taken = np.zeros(len(waiting), np.bool_), np.zeros(lacking.shape, np.bool_)
+        for b in range(len(waiting)):
+            i, j = waiting[b]
+            if missing[b] == least and not taken[i + 1, j + 1]:
+                chosen[b] = True
+                taken[i : i + 3, j : j + 3] = True
+        return chosen
+
+    def look(f, known, decay, corner):
+        mass, mean, deviation = np.zeros(len(corner)), np.zeros(len(corner)), np.zeros(len(corner))
+        for block in range(len(corner)):
+            r, c = corner[block]
+            first, second, total = 0.0, 0.0, 0.0
+            for i in range(N):
+                for j in range(N):
+                    w = decay[i, j] * known[r + i, c + j]
+                    b = f[r + i, c + j]
+                    total += w
+                    first += w * b
+                    second += w * b * b
+            if total > 0:
+                mass[block], mean[block] = total, first / total
+                deviation[block] = np.sqrt(max(second / total - (first / total) ** 2, 0.0))
+        return mass, mean, deviation
+
+    def take_out(f, known, decay, corner, mean):
+        seen, weight = np.empty((len(corner), N, N)), np.empty((len(corner), N, N))
+        for block in range(len(corner)):
+            r, c = corner[block]
+            for i in range(N):
+                for j in range(N):
+                    w = decay[i, j] * known[r + i, c + j]
+                    weight[block, i, j] = w
+                    seen[block, i, j] = w * (f[r + i, c + j] - mean[block])
+        return seen, weight
+
+    def put_back(f, known, todo, batch, size, model, mean, low, high):
+        half = (N - size) // 2
+        for block in range(len(batch)):
+            for i in range(size):
+                for j in range(size):
+                    r, c = batch[block, 0] * size + i, batch[block, 1] * size + j
+                    if todo[r, c]:
+                        f[r, c] = min(max(model[block, half + i, half + j] + mean[block], low), high)
+                        known[r, c], todo[r, c] = FILLED, False
+
+    return tuple(_compiled(numba, step) for step in (choose, look, take_out, put_back))

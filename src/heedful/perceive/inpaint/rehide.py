@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage, optimize
 
 from . import mix
+from .pde import biharmonic
 from .tokens import EIGHT, depth_of, grow
 
 RING = 6  # pixels around a hole that are compared
@@ -206,20 +207,25 @@ def calibrate(image, hidden, *, level: float = 0.9, rounds: int = 4, seed: int =
     """
     rng = np.random.default_rng(seed)
     used = np.zeros(hidden.shape, bool)
-    gathered = []
+    gathered, peer = [], []
     for r in range(rounds):
         again = look_alike(image, hidden, used, rng)
         if again.any():
             used |= again
             fills, _ = mix.experts(image, again, avoid=hidden, seed=seed + r)
             gathered.append((fills, image[again], depth_of(again)))
+            plain = np.clip(biharmonic(np.clip(image, mix.LOW, mix.HIGH), again)[again], -1000, 1000)
+            peer.append(np.mean((plain - np.clip(image[again], -1000, 1000)) ** 2))
         if progress:
             progress()
-    return summarise(gathered, level)
+    return summarise(gathered, level, float(np.sqrt(np.mean(peer))) if peer else float("nan"))
 
 
-def summarise(gathered, level: float = 0.9) -> Calibration:
-    """Weights and quantiles from re-hidden places: a list of (fills (6, P), truth (P,), depth (P,))."""
+def summarise(gathered, level: float = 0.9, peer: float = float("nan")) -> Calibration:
+    """Weights and quantiles from re-hidden places: a list of (fills (6, P), truth (P,), depth (P,)).
+
+    ``peer`` is what today's fill errs there, HU.
+    """
     gathered = [g for g in gathered if not np.isnan(g[0]).any()]
     if not gathered:
         return shipped(level)
@@ -241,7 +247,7 @@ def summarise(gathered, level: float = 0.9) -> Calibration:
         len(gathered),
         error,
         float(np.sqrt(np.mean([s.mean() for s in squares]))),
-        float(error[mix.EXPERTS.index("plate")]),
+        peer,
     )
 
 

@@ -144,8 +144,8 @@ def depth_of(mask):
     return _depth(mask, spot[0])[mask[spot[0]]] if spot and spot[0] else np.zeros(0)
 
 
-def check(hu, hidden):
-    """Volume and mask as (Z, H, W) float and bool, or an InputError in the user's words."""
+def check(hu, hidden, heights=None):
+    """Volume, mask and heights as (Z, H, W) float and bool and (Z,), or an InputError in the user's words."""
     hu, hidden = np.asarray(hu), np.asarray(hidden)
     if hu.ndim == 2:
         hu, hidden = hu[None], hidden[None] if hidden.ndim == 2 else hidden
@@ -164,7 +164,12 @@ def check(hu, hidden):
             f"slice {whole[0]} is wholly masked; a slice is not made up",
             remedy="leave part of it visible, or interpolate slices with another tool",
         )
-    return hu.astype(float), hidden
+    if heights is not None:
+        heights = np.asarray(heights, float)
+        step = np.diff(heights)
+        if heights.shape != (len(hu),) or not ((step > 0).all() or (step < 0).all()):
+            raise InputError(f"heights are {heights.shape}, ({len(hu)},) rising or falling are expected")
+    return hu.astype(float), hidden, heights
 
 
 def readable(hu, hidden):

@@ -119,7 +119,9 @@ def regions(hidden) -> list[np.ndarray]:
     return [hidden & (label == i) for i in range(1, n + 1)]
 
 
-def fill_region(volume, hidden, z: int, region, offsets, *, top: int = 64, shares=SHARES) -> Filled:
+def fill_region(
+    volume, hidden, z: int, region, offsets, *, heights=None, top: int = 64, shares=SHARES
+) -> Filled:
     """Fill one region of one slice from the slices at the offsets.
 
     Parameters
@@ -133,6 +135,8 @@ def fill_region(volume, hidden, z: int, region, offsets, *, top: int = 64, share
         What is to be filled in slice z.
     offsets : list of int
         From ``taps``.
+    heights : array, shape (Z,), optional
+        Where the slices lie, mm; by default they are equally far apart.
     top : int
         Sources kept for each pixel.
     shares : (float, float, float)
@@ -161,7 +165,8 @@ def fill_region(volume, hidden, z: int, region, offsets, *, top: int = 64, share
     slice_ = np.clip(np.where(hidden[z][spot], 0.0, volume[z][spot]), LOW, HIGH)
     away = ndimage.distance_transform_edt(~todo)
     usable = (away <= READ) & ~hidden[z][spot] & ~ndimage.maximum_filter(unseen, 3)
-    tap = np.tensordot(interpolation(offsets), neighbours, 1)
+    away_z = offsets if heights is None else [heights[z + o] - heights[z] for o in offsets]
+    tap = np.tensordot(interpolation(away_z), neighbours, 1)
     ridge = tap.copy()
     if usable.sum() > 9 * len(offsets) * 3:
         ridge = tap + _judged(slice_ - tap, neighbours, usable, np.exp(-away[usable] / FADE))
