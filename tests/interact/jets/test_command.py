@@ -3,6 +3,7 @@
 import awkward as ak
 import numpy as np
 import pytest
+import uproot
 
 from heedful.errors import InputError
 from heedful.files.jets import read_jets
@@ -25,6 +26,26 @@ def test_tagging_from_a_file(tmp_path):
     rows = ak.to_numpy(ak.from_parquet(tmp_path / "scored.parquet")["heedful_jet"])
     assert scored.label.tolist() == s.label[rows].tolist()
     assert np.allclose(scored.pt[scored.offsets[:-1]], np.maximum.reduceat(s.pt, s.offsets[:-1])[rows])
+
+
+def test_jets_without_labels_are_scored(tmp_path):
+    s = toy_jets(seed=0, jets=150)
+    particles = np.stack([s.pt, s.eta, s.phi, s.energy], 1)
+    np.savez(tmp_path / "toy.npz", particles=particles, offsets=s.offsets, label=s.label)
+    np.savez(tmp_path / "new.npz", particles=particles, offsets=s.offsets)
+    out = tmp_path / "scored.root"
+    settings = {"epochs": 1, "members": 1, "controls": "quick", "trust": "none"}
+    story = jets(tmp_path / "toy.npz", score=tmp_path / "new.npz", out=out, **settings)
+    assert any("scored.root has the jets of new.npz" in note for note in story.notes)
+    scored = read_jets(out)
+    assert len(scored) == 150
+    assert scored.label is None
+    with uproot.open(out) as file:
+        found = file["tree"]["heedful_score"].array(library="np")
+    assert np.isfinite(found).all()
+    assert found[s.label == 1].mean() > found[s.label == 0].mean()
+    with pytest.raises(InputError, match="nowhere to go"):
+        jets(tmp_path / "toy.npz", score=tmp_path / "new.npz")
 
 
 def test_jets_of_one_particle(tmp_path):

@@ -20,6 +20,9 @@ def jets(
     test: Annotated[
         Path | None, typer.Option(help="Held-out jets; else a third of INPUT is held out")
     ] = None,
+    score: Annotated[
+        Path | None, typer.Option(help="Jets to score, with labels or without: --out has these then")
+    ] = None,
     tree: Annotated[str | None, typer.Option(help="Tree of a ROOT file that holds several")] = None,
     unit: Annotated[str, typer.Option(help="GeV or MeV")] = "GeV",
     signal: Annotated[
@@ -52,6 +55,11 @@ def jets(
         raise InputError(f"controls {controls!r}; 'quick' or 'full' was expected")
     if out is not None and out.suffix not in (".root", ".parquet"):  # before the training, not after it
         raise InputError(f"suffix {out.suffix!r}", path=out, remedy="choose .root or .parquet")
+    if score is not None and out is None:
+        raise InputError(
+            f"scores of {score.name} have nowhere to go", remedy="add --out FILE.root or .parquet"
+        )
+    wanted = None if score is None else read_jets(score, tree=tree, unit=unit)
     whole = read_jets(jets_file, tree=tree, unit=unit, most=most)
     train = two_classes(whole, signal, background)
     if test is not None:
@@ -64,24 +72,26 @@ def jets(
                 path=test,
                 remedy="give both files the same label branches",
             )
-        rows = np.flatnonzero(np.isin(whole.label, pair_of(whole, signal, background)))
+        held_rows = np.flatnonzero(np.isin(whole.label, pair_of(whole, signal, background)))
     else:
         held_out = np.random.default_rng([seed, 3]).random(len(train)) < 1 / 3
-        rows = np.flatnonzero(np.isin(whole.label, pair_of(whole, signal, background)))[held_out]
+        held_rows = np.flatnonzero(np.isin(whole.label, pair_of(whole, signal, background)))[held_out]
         train, held = train.take(~held_out), train.take(held_out)
     for part, what in ((train, "to learn from"), (held, "held out")):
         enough(part, what)
     tagger = JetTagger(method=method, k=k, epochs=epochs, members=members, seed=seed).fit(train)
     outputs = [tagger.save(model)] if model else []
+    written = []
     if out is not None:
-        weight, _, hard = attention(tagger, held)
-        scores = tagger.decision_function(held)
-        columns = {"heedful_score": scores, "heedful_attention": weight, "heedful_jet": rows}
-        outputs.append(write_scores(out, hard, columns))
+        chosen, whose = held, "the held-out jets"
+        if wanted is not None:
+            chosen, whose, held_rows = wanted, f"the jets of {score.name}", np.arange(len(wanted))
+            written += [f"{score.name}: {note}" for note in wanted.notes]
+        weight, _, hard = attention(tagger, chosen)
+        columns = {"heedful_score": tagger.decision_function(chosen), "heedful_attention": weight}
+        outputs.append(write_scores(out, hard, columns | {"heedful_jet": held_rows}))
+        written.append(f"{out.name} has {whose}; heedful_jet is their row in the file, from 0")
     where = test.name if test else "a third held out at random"
-    written = (
-        [f"{out.name} has the held-out jets; heedful_jet is their row in the file, from 0"] if out else []
-    )
     return tell(
         tagger,
         train,
