@@ -163,3 +163,21 @@ def test_parameters():
     ):
         with pytest.raises(InputError, match=says):
             Inpainter(**bad).predict(truth, hidden)
+
+
+def test_a_slice_with_nothing_near_by_to_judge_by_gets_a_wide_interval():
+    rng = np.random.default_rng(0)
+    stack = np.cumsum(40 * rng.normal(size=(5, 64, 64)), 0)  # neighbouring slices differ by 40 HU
+    hidden = np.zeros(stack.shape, bool)
+    hidden[2] = True
+    hidden[2, 3, 3] = False  # one visible voxel tells nothing about the error
+    filling = Inpainter().predict(stack, hidden)
+    inside = (stack >= filling.low) & (stack <= filling.high)
+    assert inside[hidden].mean() > 0.8
+    # in the middle of a wide hole no residual is near; the width does not fall there
+    hidden = np.zeros((5, 160, 160), bool)
+    hidden[2, 30:130, 30:130] = True
+    wide = np.cumsum(40 * rng.normal(size=hidden.shape), 0)
+    filling = Inpainter().predict(wide, hidden)
+    width = (filling.high - filling.low)[2]
+    assert width[70:90, 70:90].mean() > 0.7 * width[31:36, 31:129].mean()

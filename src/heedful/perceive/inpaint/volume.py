@@ -51,7 +51,9 @@ class Filled:
     value : array, shape (P, M)
         The sources' residuals, HU: what the weights average.
     spread : array, shape (P,)
-        Local scale of the ridge's visible residual, HU.
+        The interval's unit of length, HU: see ``_spread``.
+    typical : float
+        What ``spread`` is multiplied by where the interval is not calibrated on the scan.
     corrections : array, shape (3, P)
         What attention and the two krigings say of the ridge's residual, HU.
     """
@@ -63,6 +65,7 @@ class Filled:
     score: np.ndarray
     value: np.ndarray
     spread: np.ndarray
+    typical: float
     corrections: np.ndarray
 
 
@@ -176,13 +179,37 @@ def fill_region(
     second = _kriging(residual, usable, todo, 1.0, 1.0, 3)
     corrections = np.stack([correction, first, second])
     fill = ridge[todo] + np.asarray(shares) @ corrections
-    energy = ndimage.gaussian_filter(np.where(usable, np.minimum(residual**2, 200.0**2), 0.0), 6)
-    mass = np.maximum(ndimage.gaussian_filter(usable.astype(float), 6), 1e-3)
-    texture = np.abs(neighbours[-1] - neighbours[0])[todo] if len(offsets) > 1 else np.zeros(len(fill))
-    spread = np.sqrt((energy / mass)[todo] + (0.1 * texture) ** 2 + 3.0**2)
+    spread, typical = _spread(residual, usable, todo, ridge - tap, correction, neighbours)
     return Filled(
-        np.clip(fill, LOW, HIGH), tap[todo], ridge[todo], source + low, score, value, spread, corrections
+        np.clip(fill, LOW, HIGH),
+        tap[todo],
+        ridge[todo],
+        source + low,
+        score,
+        value,
+        spread,
+        typical,
+        corrections,
     )
+
+
+def _spread(residual, usable, todo, change, correction, neighbours):
+    """How far the fill may err up to a factor, (P,) HU; and that factor where it is not calibrated.
+
+    The residual's local energy, what ridge and attention disagree by with what they correct, and how much the
+    neighbouring slices differ among themselves. The weights are round numbers near those that make the
+    absolute errors of developer slices of both volumes most likely (a Laplace law). Which place errs more
+    than another is told so, but not how much all of them err: uncalibrated, the level is the residual's.
+    """
+    e2 = np.where(usable, np.minimum(residual**2, 200.0**2), 0.0)
+    mass = ndimage.gaussian_filter(usable.astype(float), 6)[todo]
+    apart = neighbours[:, todo].var(0)
+    # where nothing near by is visible the mean of the surroundings stands in, and without any the neighbours
+    whole = e2[usable].mean() if usable.sum() > 50 else np.mean(apart) + 200.0
+    local = (ndimage.gaussian_filter(e2, 6)[todo] + 0.02 * whole) / (mass + 0.02)
+    spread = np.sqrt(local + 4 * change[todo] ** 2 + 6 * correction**2 + 0.5 * apart + 13.0**2)
+    texture = neighbours[-1, todo] - neighbours[0, todo]
+    return spread, float(np.sqrt(local + 0.01 * texture**2 + 3.0**2).mean() / spread.mean())
 
 
 def fit_shares(gathered, pull: float = 0.3) -> np.ndarray:
