@@ -180,3 +180,28 @@ def test_npz_without_what_is_needed(tmp_path):
     np.savez(tmp_path / "z.npz", particles=np.ones((3, 3)))
     with pytest.raises(InputError, match="shape"):
         read_jets(tmp_path / "z.npz")
+
+
+def test_a_list_of_records_is_a_branch_for_each_field(tmp_path, sample):
+    import awkward as ak
+
+    fields = ("pt", "eta", "phi", "energy")
+    records = ak.zip({name: ak.unflatten(getattr(sample, name), sample.counts) for name in fields})
+    words = ["qcd", "top", "qcd", "top"]
+    for name in ("particles", "pfcand", "jet_constituents"):
+        path = tmp_path / f"{name}.parquet"
+        ak.to_parquet(ak.zip({name: records, "label": words}, depth_limit=1), path)
+        got = read_jets(path)
+        assert got.pt.tolist() == sample.pt.tolist()
+        assert got.counts.tolist() == sample.counts.tolist()
+        assert got.label.tolist() == [0, 1, 0, 1]
+        assert got.label_names == ("qcd", "top")
+
+
+@pytest.mark.parametrize(
+    ("label", "word"),
+    [([[0, 1]] * 4, "labels of shape"), ([0, 1, 0.5, 1], "no whole numbers"), ([0, 1, np.nan, 1], "whole")],
+)
+def test_labels_that_are_none(label, word):
+    with pytest.raises(InputError, match=word):
+        make_sample(PT, ETA, PHI, ENERGY, OFFSETS, label=label)

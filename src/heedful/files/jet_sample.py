@@ -207,15 +207,29 @@ def make_sample(
         )
     if (counts == 0).any():
         notes.append(f"{(counts == 0).sum()} jets without a particle kept")
-    if label is not None and len(label) != len(counts):
-        raise InputError(f"{len(label)} labels for {len(counts)} jets", path=path)
+    if label is not None:
+        label, label_names = _labels(np.asarray(label), tuple(label_names), len(counts), path)
     return JetSample(
         *(values[k].astype(np.float32) for k in ("pt", "eta", "phi", "energy")),
         charge.astype(np.float32),
         offsets,
-        None if label is None else np.asarray(label, np.int64),
+        label,
         None if partons is None else np.asarray(partons),
         prong,
         tuple(label_names),
         tuple(notes),
     )
+
+
+def _labels(label: np.ndarray, names: tuple[str, ...], jets: int, path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Whole numbers, one a jet; words become the numbers of their sorted names."""
+    if label.ndim != 1:
+        raise InputError(f"labels of shape {label.shape}; one a jet was expected", path=path)
+    if len(label) != jets:
+        raise InputError(f"{len(label)} labels for {jets} jets", path=path)
+    if label.dtype.kind in "US":
+        found, label = np.unique(label.astype(str), return_inverse=True)
+        return label.astype(np.int64), tuple(found.tolist())
+    if label.dtype.kind not in "buif" or not (label == np.round(label)).all():
+        raise InputError("the labels are no whole numbers", path=path, remedy="one class a jet, 0, 1, ...")
+    return label.astype(np.int64), names

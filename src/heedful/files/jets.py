@@ -153,7 +153,12 @@ def _arrow_table(path: Path, kind: str, most: int | None) -> dict[str, Any]:
         array = ak.from_parquet(path) if kind in (".parquet", ".pq") else ak.from_feather(path)
     except (OSError, ValueError, TypeError) as error:
         raise InputError(f"cannot be read ({str(error).splitlines()[0][:120]})", path=path) from error
-    return {name: array[name][:most] for name in array.fields if _known(name)}
+    table = {name: array[name][:most] for name in array.fields if _known(name)}
+    # one list of records a jet ("particles" with fields pt, eta, ...) counts as a branch for each field
+    nested = {
+        f"{name}_{inner}": array[name, inner][:most] for name in array.fields for inner in array[name].fields
+    }
+    return table | {name: values for name, values in nested.items() if _known(name)}
 
 
 def _known(name: str) -> bool:
@@ -231,7 +236,7 @@ def _label(table, lower, path) -> tuple[np.ndarray | None, tuple[str, ...]]:
     """One label branch, or one 0/1 branch for each class."""
     for name in _LABELS:
         if name in lower:
-            return np.asarray(table[lower[name]]).astype(np.int64), ()
+            return np.asarray(table[lower[name]]), ()
     onehot = [table_name for low, table_name in lower.items() if low.startswith("label_")]
     if not onehot:
         return None, ()
