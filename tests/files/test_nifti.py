@@ -154,6 +154,10 @@ def test_bad_files(volume, tmp_path):
         read_scan(bad)
     with pytest.raises(InputError, match="one volume"):
         read_scan(save(tmp_path / "4d.nii", np.zeros((4, 4, 4, 3), np.int16)))
+    nibabel.save(nibabel.Nifti1Pair(volume, np.eye(4)), tmp_path / "pair.hdr")
+    for half in ("pair.hdr", "pair.img"):
+        with pytest.raises(InputError, match="single-file"):
+            read_scan(tmp_path / half)
     with pytest.raises(InputError, match="grey levels"):
         read_scan(save(tmp_path / "u8.nii", np.zeros((4, 4, 4), np.uint8)))
     with pytest.raises(InputError, match="one number per voxel"):

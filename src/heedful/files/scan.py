@@ -129,7 +129,7 @@ def kind_of(path: str | Path) -> str:
     name = path.name.lower()
     if path.is_dir():
         return "DICOM"
-    if name.endswith((".nii", ".nii.gz")):
+    if name.endswith((".nii", ".nii.gz", ".hdr", ".img")):  # of a pair the reader says what to do
         return "NIfTI"
     if name.endswith((".nrrd", ".nhdr")):
         return "NRRD"
