@@ -79,43 +79,51 @@ def rejection_rows(count: int) -> list[dict]:
     if both is None:
         return []
     label = both[1].label
-    scores = {}
-    for name in competitors(count):
-        paths = [sorted(KEPT.glob(f"{slug(name, count, seed, '*')}.npy")) for seed in SEEDS]
-        if all_kept := [np.load(found[-1]) for found in paths if found]:
-            scores[name] = np.array(all_kept)
-    if BDT not in scores:
-        return []
-    jets = {values.shape[1] for values in scores.values()}
+    scores: dict[str, dict[int, np.ndarray]] = {name: {} for name in competitors(count)}
+    for name, by_seed in scores.items():
+        for seed in SEEDS:
+            if found := sorted(KEPT.glob(f"{slug(name, count, seed, '*')}.npy")):
+                by_seed[seed] = np.load(found[-1])
+    jets = {len(values) for by_seed in scores.values() for values in by_seed.values()}
     if len(jets) != 1:
-        raise SystemExit(f"scores of {sorted(jets)} jets are kept: make them anew with one set of files")
+        if jets:
+            print(f"rejection: scores of {sorted(jets)} jets are kept: make them anew from one set of files")
+        return []
     y = np.concatenate([label, np.zeros(jets.pop() - len(label), int)]) == 1
     rows = []
     for efficiency in EFFICIENCIES:
-        for name, values in scores.items():
-            each, passed = zip(*[rejection(y, v, efficiency) for v in values], strict=True)
+        for name, by_seed in scores.items():
+            if not by_seed:
+                continue
+            each, passed = zip(*[rejection(y, v, efficiency) for v in by_seed.values()], strict=True)
             row = {
                 "work": f"{count} training jets, signal efficiency {efficiency:.0%}",
                 "model": name,
-                "seeds": len(values),
+                "seeds": len(by_seed),
                 "background jets": int((~y).sum()),
                 "rejection": f"{np.exp(np.mean(np.log(each))):.0f} ({min(each):.0f} to {max(each):.0f})",
                 "passed": f"{int(np.median(passed))}",
             }
             for other in (BDT, UNIFORM):
-                if name == OURS[count] and other in scores:
-                    row[f"ratio to {other}"] = ratio(y, values, scores[other], efficiency)
+                common = [seed for seed in by_seed if seed in scores.get(other, {})]
+                if name == OURS[count] and common:
+                    pair = (np.array([table[seed] for seed in common]) for table in (by_seed, scores[other]))
+                    row[f"ratio to {other}"] = ratio(y, *pair, efficiency)
             rows.append(row)
     return rows
 
 
 def ratio(y: np.ndarray, ours: np.ndarray, theirs: np.ndarray, efficiency: float) -> str:
-    """Geometric mean over seeds of the rejections' ratio, its interval over jets and over seeds."""
-    n = min(len(ours), len(theirs))
-    each, draws = ratio_draws(y, ours[:n], theirs[:n], efficiency)
+    """Geometric mean over seeds of the rejections' ratio, and its 95 % intervals over jets and over seeds.
+
+    Parameters
+    ----------
+    ours, theirs : (seeds, n)
+    """
+    each, draws = ratio_draws(y, ours, theirs, efficiency)
     low, high = np.exp(np.quantile(draws, [0.025, 0.975]))
     text = f"{np.exp(each.mean()):.2f} [{low:.2f}, {high:.2f}] over jets"
-    if n > 1:
+    if len(each) > 1:
         text += "; [{:.2f}, {:.2f}] over seeds".format(*np.exp(by_seeds(each)))
     return text
 
