@@ -114,6 +114,25 @@ def test_a_mask_is_found_by_its_whole_name(tmp_path):
         assert read_mask(tmp_path, tmp_path, tmp_path / name, (8, 8)).all() == shown
 
 
+def test_what_cannot_be_asked_of_a_model(folder):
+    model, images = folder / "m.safetensors", folder / "images"
+    with pytest.raises(InputError, match="does not exist"):
+        VERBS["train"](images, folder / "nowhere" / "m.safetensors", iterations=2)
+    story = VERBS["train"](images, model, iterations=2, trust="none", negative="empty")
+    assert any("cannot tell absence" in note for note in story.notes)
+    one = sorted((images / "ring").iterdir())[0]
+    with pytest.raises(InputError, match="--top 0"):
+        VERBS["point"](one, model, top=0)
+    with pytest.raises(InputError, match="--masks needs --relevant"):
+        VERBS["find"](one, images / "ring", model, masks=folder / "masks")
+    (folder / "relevant.txt").write_text("\n")
+    with pytest.raises(InputError, match="names no scene"):
+        VERBS["find"](one, images / "ring", model, relevant=folder / "relevant.txt")
+    Image.open(one).convert("L").save(folder / "grey.png")
+    with pytest.raises(InputError, match=r"grey\.png: has 1 bands, the model was trained on 3"):
+        VERBS["point"](folder / "grey.png", model)
+
+
 def test_files_and_classes_by_list(folder):
     flat = folder / "flat"
     flat.mkdir()

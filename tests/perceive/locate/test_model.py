@@ -10,6 +10,7 @@ from heedful.perceive.locate import PatchClassifier, find, locate, make_scenes
 from heedful.perceive.locate.assess import assess
 from heedful.perceive.locate.claims import landmark_claim, removal_claim
 from heedful.perceive.locate.measures import chance, pointing, precision_at_k
+from heedful.perceive.locate.reading import class_weights
 from heedful.perceive.locate.retrieval import mean_average_precision
 from heedful.perceive.locate.tokens import truth_patches
 from heedful.trust import examine
@@ -112,7 +113,11 @@ def test_the_reading_is_the_forward_pass(model, test_scenes):
     logits = model.decision_function(test_scenes.images)
     total = found.maps().sum(1) + found.data["offset"].values[asked]
     np.testing.assert_allclose(total, logits[np.arange(len(asked)), asked], atol=1e-3)
-    np.testing.assert_allclose(found.data["mass"].sum("group"), 1, atol=1e-4)
+    tokens = model.net_.tokens(model.prepare(test_scenes.images))
+    rows = class_weights(model.net_, tokens).rows([0, 1]).numpy()  # image, class, cell
+    b, c, h, w = *rows.shape[:2], *tokens.shape[2:]
+    by_patch = rows.reshape(b, c, h // 2, 2, w // 2, 2).sum((3, 5)).reshape(b, c, -1)
+    np.testing.assert_allclose(found.data["mass"], by_patch, atol=1e-6)
 
 
 def test_a_reading_answers_for_the_class_asked_and_in_map_coordinates(model, test_scenes):

@@ -7,6 +7,7 @@ import torch
 from heedful.perceive.locate.nets import CELL, SEEN, PlainViT, TiedRead
 from heedful.perceive.locate.reading import class_weights, source_weights
 from heedful.perceive.locate.rivals import blank, centre_prior, class_token, integrated_gradients, occlusion
+from heedful.perceive.locate.training import augment_each
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +121,54 @@ def test_class_token_attention_and_rollout_against_matrices():
         rolled = (0.5 * np.eye(7) + 0.5 * p) @ rolled
     np.testing.assert_allclose(found["attention"], p[:, 0, 1:], atol=1e-6)
     np.testing.assert_allclose(found["rollout"], rolled[:, 0, 1:], atol=1e-6)
+
+
+def _symmetries(image, square=True):
+    turns = range(4) if square else (0, 2)
+    return [torch.rot90(v, k, (1, 2)) for k in turns for v in (image, image.flip(2))]
+
+
+@pytest.mark.parametrize(("views", "count"), [("overhead", 8), ("mirror", 2), ("none", 1)])
+def test_every_image_gets_its_own_view_without_shift(views, count):
+    one = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        seen = augment_each(one.expand(200, -1, -1, -1), views, shift=0)
+    # gain and offset are affine per band, so correlation with the right symmetry is one
+    z = seen - seen.mean((2, 3), keepdim=True)
+    found = set()
+    for n, view in enumerate(_symmetries(one[0])):
+        v = view - view.mean((1, 2), keepdim=True)
+        r = (z * v).sum((1, 2, 3)) / (z.flatten(1).norm(dim=1) * v.norm())
+        found |= {n} if (r > 0.9999).any() else set()
+    assert len(found) == count
+
+
+def test_shifts_move_whole_pixels_and_sides_need_not_be_equal():
+    image = torch.rand(1, 1, 12, 20, generator=torch.Generator().manual_seed(0)).expand(300, -1, -1, -1)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        seen = augment_each(image, "mirror", shift=2)
+    assert seen.shape == image.shape
+    z = seen[..., 2:-2, 2:-2] - seen[..., 2:-2, 2:-2].mean((2, 3), keepdim=True)
+    offsets = set()
+    for down in range(5):
+        for across in range(5):
+            for n, view in enumerate((image[0], image[0].flip(2))):
+                v = view[:, down : down + 8, across : across + 16]
+                v = v - v.mean()
+                r = (z * v).sum((1, 2, 3)) / (z.flatten(1).norm(dim=1) * v.norm())
+                offsets |= {(down, across, n)} if (r > 0.9999).any() else set()
+    assert len(offsets) == 50
+
+
+def test_positions_of_the_vit_are_told_apart():
+    with torch.random.fork_rng():
+        net = PlainViT(2, 3, (16, 24), mean=[0.5] * 3, std=[0.2] * 3, width=16, heads=2)
+    waves = net.waves[0]
+    assert waves.shape == (7, 16)
+    assert torch.pdist(waves[1:]).min() > 0.5
+    assert "waves" not in net.state_dict()
 
 
 def test_sizes_are_named():

@@ -17,6 +17,7 @@ PASSES = {
     "weights": "1",
     "attention": "1",
     "rollout": "1",
+    "class activation": "1",
     "integrated gradients": "24",
     "absolute gradients": "24",
     "centre prior": "0",

@@ -57,7 +57,9 @@ def read_classes(folder, patch: int, *, listed=None, full_scale: float = 1.0) ->
     first = _copies(pixels, labels, paths)
     copies = int((first != np.arange(len(first))).sum())
     if copies:
-        notes.append(f"Copies of other images: {copies}; each stays on the same side of the split as the first.")
+        notes.append(
+            f"Copies of other images: {copies}; each stays on the same side of the split as the first."
+        )
     whole = [p.pixels.shape[:2] for p in found]
     return Classes(pixels, np.array(labels), np.array(paths, dtype=object), whole, first, notes)
 
@@ -182,12 +184,17 @@ def stratified(labels: np.ndarray, share: float, seed: int, first=None) -> np.nd
     return held[first]
 
 
-def cut(picture: Picture, patch: int, notes: list[str], full_scale: float = 1.0) -> np.ndarray:
+def cut(
+    picture: Picture, patch: int, notes: list[str], full_scale: float = 1.0, bands: int | None = None
+) -> np.ndarray:
     """A picture's pixels as the model takes them, whole patches; what was done is noted once.
 
     8-bit pictures are taken as they are; others are divided by ``full_scale`` and must then lie in 0..1.
+    ``bands`` is what a trained model expects.
     """
     pixels = picture.pixels
+    if bands is not None and pixels.shape[2] != bands:
+        raise InputError(f"has {pixels.shape[2]} bands, the model was trained on {bands}", path=picture.path)
     if pixels.dtype != np.uint8 and pixels.size:
         low, high = float(pixels.min()), float(pixels.max())
         if low < 0 or high > full_scale:

@@ -137,7 +137,12 @@ class TiedRead(nn.Module):
 
 
 class PlainViT(nn.Module):
-    """A small pre-norm ViT with a class token, as in Dosovitskiy et al. (2021): the idea unrefined."""
+    """A small pre-norm ViT with a class token, as in Dosovitskiy et al. (2021): the idea unrefined.
+
+    Patches are embedded by convolutions that halve the sides down to one token per patch, which learn from
+    thousands of images where one linear map needs millions (Xiao et al., NeurIPS 2021); positions are
+    sinusoidal and learned ones, added.
+    """
 
     def __init__(
         self,
@@ -149,16 +154,25 @@ class PlainViT(nn.Module):
         std,
         patch: int = 8,
         width: int = 64,
-        depth: int = 3,
+        depth: int = 4,
         heads: int = 4,
     ):
         super().__init__()
-        n = (size[0] // patch) * (size[1] // patch)
+        rows, cols = size[0] // patch, size[1] // patch
         self.patch, self.heads = patch, heads
         self.scale = Scale(mean, std)
-        self.embed = nn.Conv2d(bands, width, patch, patch)
+        layers: list[nn.Module] = []
+        halvings = (patch & -patch).bit_length() - 1  # the power of two in the patch's side
+        for n in range(halvings):
+            wide = (24, 48)[n] if n < 2 else width
+            layers += [nn.Conv2d(bands, wide, 3, 2, 1, bias=False), nn.BatchNorm2d(wide), nn.GELU()]
+            bands = wide
+        rest = patch >> halvings
+        self.embed = nn.Sequential(*layers, nn.Conv2d(bands, width, rest, rest))
         self.cls = nn.Parameter(torch.randn(1, 1, width) * 0.02)
-        self.position = nn.Parameter(torch.randn(1, n + 1, width) * 0.02)
+        self.position = nn.Parameter(torch.randn(1, rows * cols + 1, width) * 0.02)
+        waves = torch.cat([torch.zeros(1, width), _waves(rows, cols, width)])
+        self.register_buffer("waves", waves[None], persistent=False)
         self.blocks = nn.ModuleList(
             nn.ModuleDict(
                 {
@@ -178,7 +192,7 @@ class PlainViT(nn.Module):
     def forward(self, x: Tensor, record: list | None = None) -> Tensor:
         """Logits (B, C); ``record`` receives each layer's (q, k, v), each (B, heads, 1 + N, d)."""
         t = self.embed(self.scale(x)).flatten(2).transpose(1, 2)
-        t = torch.cat([self.cls.expand(len(t), -1, -1), t], 1) + self.position
+        t = torch.cat([self.cls.expand(len(t), -1, -1), t], 1) + self.position + self.waves
         for block in self.blocks:
             b, n, d = t.shape
             q, k, v = block["qkv"](block["norm1"](t)).view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
@@ -187,3 +201,11 @@ class PlainViT(nn.Module):
             t = t + block["out"](F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(b, n, d))
             t = t + block["down"](F.gelu(block["up"](block["norm2"](t))))
         return self.head(self.norm(t[:, 0]))
+
+
+def _waves(rows: int, cols: int, width: int) -> Tensor:
+    """Sines and cosines of row and column at width / 4 frequencies, (rows cols, width)."""
+    frequency = 100.0 ** -(torch.arange(width // 4) / (width // 4))
+    row, col = torch.meshgrid(torch.arange(rows), torch.arange(cols), indexing="ij")
+    phases = [place.flatten()[:, None] * frequency for place in (row, col)]
+    return torch.cat([wave for phase in phases for wave in (phase.sin(), phase.cos())], 1)

@@ -33,18 +33,23 @@ def class_weights(net: TiedRead, tokens: torch.Tensor, query: torch.Tensor | Non
 
 
 def ask(net: TiedRead, query: torch.Tensor | None, tokens: torch.Tensor, patch: int):
-    """Weights, contributions (B, cells, Q), and what lands on each patch (B, Q, P)."""
+    """Weights, contributions (B, cells, Q), and per patch (B, Q, P): what lands on it, and its weight."""
     weights = class_weights(net, tokens, query)
     evidence = weights.k @ weights.q.mT  # the score is the value
-    each = (evidence / net.temperature - weights.lse()[:, None, :]).exp() * evidence
+    weight = (evidence / net.temperature - weights.lse()[:, None, :]).exp()
+    each = weight * evidence
     landed = torch.cat(
         [
             source_weights(net, part).T @ some  # the adjoint puts it where the evidence lies
             for part, some in zip(tokens.split(AT_ONCE), each.split(AT_ONCE), strict=True)
         ]
     )
-    landed = landed.transpose(1, 2).reshape(len(tokens), -1, *tokens.shape[2:])
-    return weights, each, per_patch(landed, patch)
+    # summed here: the read `Mass` holds a table of cells by groups, 4 GB for an image of 1024 px
+    landed, mass = (
+        per_patch(cells.transpose(1, 2).reshape(len(tokens), -1, *tokens.shape[2:]), patch)
+        for cells in (landed, weight)
+    )
+    return weights, each, landed, mass
 
 
 def source_weights(net: TiedRead, tokens: torch.Tensor) -> Weights:
@@ -210,10 +215,9 @@ def _tied(model, x, top):
     net = model.net_
     tokens = torch.cat([net.tokens(part) for part in x.split(AT_ONCE)])
     h, w = tokens.shape[2:]
-    groups, patches = _cells_of(h, w, model.patch)
-    weights, each, landed = ask(net, None, tokens, model.patch)
+    weights, each, landed, mass = ask(net, None, tokens, model.patch)
     places = torch.from_numpy(patch_centres(h, w, CELL)).float()
-    wanted = [TopK(min(top, h * w)), EffectiveKeys(), Moments(places), Mass(groups, names=patches)]
+    wanted = [TopK(min(top, h * w)), EffectiveKeys(), Moments(places)]
     _, r = weights.read(None, wanted)
     reading = Located(
         r,
@@ -223,6 +227,9 @@ def _tied(model, x, top):
         unit="logit",
         title="Where the class query looks",
     )
+    reading.data["mass"] = (("image", "query", "group"), mass.numpy())
+    patches = patch_names(h * CELL // model.patch, w * CELL // model.patch)
+    reading.data = reading.data.assign_coords(group_name=("group", np.array(patches, dtype=object)))
     return reading, each.sum(1) + net.bias, landed
 
 
@@ -251,9 +258,3 @@ def _plain(model, x, top):
 def cell_names(h: int, w: int) -> list[str]:
     """``"x8y4"``: the cell whose upper left corner lies at 8 px across, 4 px down."""
     return [f"x{c * CELL}y{r * CELL}" for r in range(h) for c in range(w)]
-
-
-def _cells_of(h: int, w: int, patch: int) -> tuple[torch.Tensor, list[str]]:
-    each = patch // CELL
-    row, col = torch.arange(h) // each, torch.arange(w) // each
-    return (row[:, None] * (w // each) + col).flatten(), patch_names(h // each, w // each)

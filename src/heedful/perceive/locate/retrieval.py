@@ -218,7 +218,7 @@ def _tied(model, p, x):
     net = model.net_
     tokens = torch.cat([net.tokens(part) for part in x.split(AT_ONCE)])
     query = p @ torch.cat([net.evidence.weight.flatten(1), net.evidence.bias[:, None]], 1)
-    weights, each, maps = ask(net, query, tokens, model.patch)
+    weights, each, maps, _ = ask(net, query, tokens, model.patch)
     _, r = weights.read(None, [TopK(min(8, each.shape[1]))])
     return (each.sum(1) + p @ net.bias).numpy(), maps.numpy(), r, tokens
 

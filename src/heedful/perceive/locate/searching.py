@@ -15,6 +15,7 @@ from . import measures, pictures
 from .folders import cut, read_mask
 from .model import PatchClassifier
 from .retrieval import find
+from .sessions import check_top
 from .tokens import patch_centres, truth_patches
 
 
@@ -22,15 +23,18 @@ def find_story(query, scenes, model, *, top, relevant, masks, out) -> Story:
     """Rank a folder of scenes; see ``heedful locate find``."""
     import pandas as pd
 
+    check_top(top)
+    if masks is not None and relevant is None:
+        raise InputError("--masks needs --relevant", remedy="name the scenes that do show the landmark")
     classifier = PatchClassifier.load(model)
     notes: list[str] = []
     scale = getattr(classifier, "full_scale_", 1.0)
-    one = cut(read_image(query), classifier.patch, notes, scale)
+    one = cut(read_image(query), classifier.patch, notes, scale, classifier.bands_)
     paths = [p for p in list_images(scenes) if p.resolve() != Path(query).resolve()]
     if not paths:
         raise InputError("holds no scene besides the query image", path=scenes)
     found = [read_image(p) for p in paths]
-    pixels = [cut(p, classifier.patch, notes, scale) for p in found]
+    pixels = [cut(p, classifier.patch, notes, scale, classifier.bands_) for p in found]
     scores, places, maps, probabilities = np.zeros(len(paths)), np.zeros((len(paths), 2)), {}, {}
     for shape in sorted({c.shape for c in pixels}):  # scenes of one size are read together
         rows = [i for i, c in enumerate(pixels) if c.shape == shape]
@@ -76,6 +80,8 @@ def find_story(query, scenes, model, *, top, relevant, masks, out) -> Story:
             notes.append(f"{below} of {len(scores)} scenes score below 0: more speaks against than for it.")
     if relevant is not None:
         named = {line.strip() for line in read_text(relevant).splitlines() if line.strip()}
+        if not named:
+            raise InputError("names no scene", path=relevant)
         unknown = named - {p.name for p in paths}
         if unknown:
             raise InputError(f"names {sorted(unknown)[0]!r}, which is not among the scenes", path=relevant)

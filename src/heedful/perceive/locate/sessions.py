@@ -57,6 +57,10 @@ def train_story(
         seed=seed,
     )
     classifier.check_parameters()
+    if not Path(model).parent.is_dir():
+        raise InputError(
+            f"the folder {Path(model).parent} does not exist", path=model, remedy="create it first"
+        )
     read = read_classes(images, patch, listed=labels, full_scale=full_scale)
     held = stratified(read.labels, held_out, seed, read.first)
     rows = np.random.default_rng(seed).permutation(np.flatnonzero(held & (read.labels != negative)))
@@ -75,6 +79,11 @@ def train_story(
     )
     test = Held(read.pixels[rows], read.labels[rows], [p.name for p in read.paths[rows]], truth)
     notes = list(read.notes)
+    if not classifier.negatives_:
+        notes.append(
+            f"No image is labelled {negative!r}: the model cannot tell absence, and counts whatever stands "
+            "beside a class as its evidence."
+        )
     predicted = classifier.predict(test.pixels)
     story = _measured(classifier, test, predicted, seed=seed, trust=trust, data=data, notes=notes)
     own: list[Score] = []
@@ -160,11 +169,12 @@ def _presence(classifier, shown, empty) -> list[Score]:
 def point_story(image, model, *, query, top, out, seed, trust) -> Story:
     """Point at a class in one image or a folder of them; see ``heedful locate point``."""
     check_trust(trust)
+    check_top(top)
     classifier = PatchClassifier.load(model)
     paths = list_images(image) if Path(image).is_dir() else [Path(image)]
     found, notes = [read_image(p) for p in paths], []
     scale = getattr(classifier, "full_scale_", 1.0)
-    pixels = stack([cut(p, classifier.patch, notes, scale) for p in found], paths)
+    pixels = stack([cut(p, classifier.patch, notes, scale, classifier.bands_) for p in found], paths)
     queries = np.full(len(pixels), query) if query is not None else classifier.predict(pixels)
     classifier.indices(
         queries, np.zeros((len(pixels), len(classifier.classes_)))
@@ -263,6 +273,11 @@ def unseen(classifier, pixels, names) -> list[str]:
         f"In {len(absent)} of {len(names)} images more speaks for no landmark than for one ({listed}): "
         "their places say where one would be looked for, not that it is there."
     ]
+
+
+def check_top(top: int) -> None:
+    if top < 1:
+        raise InputError(f"--top {top}; at least 1 was expected")
 
 
 def check_trust(trust: str) -> None:

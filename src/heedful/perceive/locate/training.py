@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,7 +32,8 @@ class Lesson(nn.Module):
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
         x = to_unit(images)
         if self.training:
-            x = augment(x, self.views)
+            tied = isinstance(self.net, TiedRead)
+            x = augment(x, self.views) if tied else augment_each(x, self.views, shift=self.patch - 2)
         if isinstance(self.net, TiedRead):
             keep = self._keep(x) if self.training and int(self.step) >= self.begin and self.drop > 0 else None
             logits = self.net.classify(self.net.tokens(x), keep)[0]
@@ -68,6 +71,34 @@ def augment(x: Tensor, views: str) -> Tensor:
     return (x * gain.to(x.device) + offset.to(x.device)).contiguous(memory_format=torch.channels_last)
 
 
+def augment_each(x: Tensor, views: str, *, shift: int) -> Tensor:
+    """A turn, a mirror and a shift (mirrored at the border) of each image by itself; a gain and an offset.
+
+    What a network that is not local by its making has to learn from more views of the same images.
+    """
+    n, _, h, w = x.shape
+    turned = torch.randint(8, (n,))
+    if views == "none":
+        turned, shift = torch.zeros_like(turned), 0
+    elif views == "mirror":
+        turned = turned // 4 * 4
+    elif h != w:
+        turned = turned // 2 * 2  # half turns alone
+    out = x.clone()
+    for k in range(1, 8):
+        some = turned == k
+        if some.any():
+            view = torch.rot90(x[some], k % 4, (2, 3))
+            out[some] = view.flip(3) if k >= 4 else view
+    shift = min(shift, h - 1, w - 1)
+    wide = F.pad(out, (shift,) * 4, mode="reflect")
+    down, across = torch.randint(2 * shift + 1, (2, n, 1, 1, 1))
+    row = (down + torch.arange(h)[:, None])[:, 0][:, None]
+    col = (across + torch.arange(w))[:, 0][:, None]
+    out = wide[torch.arange(n)[:, None, None, None], torch.arange(x.shape[1])[:, None, None], row, col]
+    return augment(out, "none")
+
+
 def train(net, images, labels, *, patch, drop, views, iterations, lr, seed, checkpoint=None):
     """Train a network to classify; returns the loop's record."""
     epochs = max(1, round(iterations * BATCH / len(images)))
@@ -81,6 +112,8 @@ def train(net, images, labels, *, patch, drop, views, iterations, lr, seed, chec
         batch_size=BATCH,
         lr=lr,
         weight_decay=0.02,
+        optimiser=None if isinstance(net, TiedRead) else partial(_optimiser, lr=lr),
+        clip=None if isinstance(net, TiedRead) else 1.0,
         schedule="cosine",
         validation=0,
         patience=None,
@@ -90,6 +123,14 @@ def train(net, images, labels, *, patch, drop, views, iterations, lr, seed, chec
     )
     net.eval()
     return record
+
+
+def _optimiser(parameters, lr: float):
+    """AdamW as vision transformers are trained: decay on matrices alone, a short memory of the variance."""
+    decayed = [p for p in parameters if p.ndim > 1 and len(p) > 1]  # neither norms, offsets nor positions
+    rest = [p for p in parameters if p.ndim <= 1 or len(p) == 1]
+    groups = [{"params": decayed, "weight_decay": 0.05}, {"params": rest, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98))
 
 
 def teach_source(
