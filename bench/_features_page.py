@@ -125,6 +125,19 @@ def summary(parts: dict[str, list[dict]], tables: list[dict]) -> list[dict]:
                 "verdict": "held" if g["weights"].mean() >= 0.95 else "missed",
             }
         )
+    if "no_context" in f:
+        g = f["no_context"]
+        told, fits = int(g["told"].sum()), int(g["fits"].sum())
+        rows.append(
+            {
+                "measure": "context that says nothing, or foretells the outcome by itself: told",
+                "ours": f"{told}/{fits}",
+                "theirs": "",
+                "floor": "<= 5 %",
+                "goal": "",
+                "verdict": "held" if told <= 0.05 * fits else "missed",
+            }
+        )
     if "source" in f:
         s = f["source"]
         rows.append(
@@ -198,6 +211,7 @@ def page(write: bool) -> None:
         "context": "Planted context, 450 patients, 3-fold, 3 seeds",
         "weak_context": "Planted context, signal .45 instead of .75, 450 patients, 3-fold, 3 seeds",
         "real_context": "Planted context on real tables: half of the columns spoilt for each c",
+        "no_context": "Real tables with a context that changes nothing (2 seeds drawn, 2 a noisy outcome)",
         "source": "Planted source: every other source shuffled",
         "null": "The null",
         "lesions": "Seeded lesions",
@@ -211,6 +225,21 @@ def page(write: bool) -> None:
             paired.to_dict("records"),
         ),
         *((title, done.get(k) or "not computed on this machine") for k, title in titles.items()),
+        (
+            "How the context came to speak on small tables",
+            "An earlier build decided at 5 % by the held-out gain of a gate over 99 shuffled contexts, "
+            "and then used the context or did not. On the four real tables its weights followed the "
+            "context with AUROC .916: on Desmoid and Lipo it spoke in one or two folds of three. Two "
+            "changes, both made on other tables and seeds (Head-Neck-PET-CT, HNSCC, LGG, Liver, KiTS, "
+            "seeds from 20 on). First: a score test in place of the held-out gain, 499 exchanges within "
+            "the same outcome; power on LGG .33 to .5, the level kept. A test in a kernel of the columns,"
+            " one with experts refitted for each shuffle, and a penalised likelihood ratio had no more "
+            "power. Second: the hard decision became a shrunk one, the context's part of the keys times "
+            "the positive part of 1 - E[T] / T; .05 now decides what is told, and no longer what is used."
+            " On those tables the weights went from .74 to .99 (LGG), .66 to .92 (Liver), .64 to .83 "
+            "(Head-Neck), .58 to .74 (HNSCC, 62 patients to learn from). Shrinking by p (1 + e p ln p), a"
+            " raised penalty, and a threshold of .2 were tried there as well and gave less.",
+        ),
         (
             "How the peers were run",
             "Ridge: normal scores, C by inner 5-fold over 10 values. LASSO: standardised, C by inner "

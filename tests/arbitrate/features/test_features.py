@@ -95,13 +95,56 @@ def test_context_turns_the_weights():
 
 
 def test_a_context_that_says_nothing_is_mostly_told_so():
-    rng, false = np.random.default_rng(7), 0
-    for seed in range(12):
+    rng, p, share = np.random.default_rng(7), [], []
+    for seed in range(100):
         y = np.arange(90) % 2
         z = 0.8 * (2 * y[:, None] - 1) + rng.standard_normal((90, 2))
-        phi = np.c_[np.ones(90), rng.standard_normal(90)]
-        false += context_test(phi, z, y, np.zeros(2), np.arange(90) // 2 % 10, seed=seed) <= 0.05
-    assert false <= 3  # 0.6 expected; 4 or more happens once in 450
+        c = rng.standard_normal(90) + 1.5 * y  # it foretells the outcome, and that is no reason to trust
+        p, share = [
+            [*kept, new]
+            for kept, new in zip(
+                (p, share),
+                context_test(np.c_[np.ones(90), c], z, y, np.zeros(2), permutations=99, seed=seed),
+                strict=True,
+            )
+        ]
+    assert np.mean(np.array(p) <= 0.05) <= 0.12  # .05 expected; 13 of 100 or more once in 1000
+    assert np.median(share) < 0.25
+
+
+def test_a_rare_outcome_known_from_the_context_is_no_reason_to_trust_a_source():
+    rng, found = np.random.default_rng(8), 0
+    for seed in range(60):
+        y = (np.arange(150) % 6 == 0).astype(int)
+        z = np.array([1.5, 0.2]) * (2 * y[:, None] - 1) + rng.standard_normal((150, 2)) - 1
+        phi = np.c_[np.ones(150), rng.standard_normal(150) + 2 * y]
+        found += context_test(phi, z, y, np.zeros(2), permutations=99, seed=seed)[0] <= 0.05
+    assert found <= 9  # 3 expected; 10 or more once in 1000
+
+
+def test_rows_of_one_patient_are_exchanged_as_one():
+    rng, found = np.random.default_rng(9), 0
+    unit = np.repeat(np.arange(40), 4)
+    for seed in range(60):
+        y = (np.arange(40) % 2)[unit]
+        z = 0.8 * (2 * y[:, None] - 1) + rng.standard_normal((40, 2))[unit]
+        phi = np.c_[np.ones(160), rng.standard_normal(40)[unit]]
+        p, _ = context_test(phi, z, y, np.zeros(2), groups=unit, permutations=99, seed=seed)
+        found += p <= 0.05
+    assert found <= 9
+
+
+def test_a_planted_context_is_seen_in_sixty_patients_and_a_shrunk_gate_keeps_its_constant_part():
+    rng = np.random.default_rng(10)
+    y, c = np.arange(60) % 2, np.arange(60) // 2 % 2
+    z = 2.0 * (2 * y[:, None] - 1) * np.stack([c, 1 - c], 1) + rng.standard_normal((60, 2))
+    phi = np.c_[np.ones(60), c]
+    p, share = context_test(phi, z, y, np.zeros(2))
+    assert p <= 0.01
+    assert 0.7 < share < 1
+    gate = fit_gate(phi, z, y, np.zeros(2))
+    np.testing.assert_allclose(gate.shrunk(0.0).weights(phi)[0], gate.shrunk(0.0).weights(phi)[1])
+    np.testing.assert_allclose(gate.shrunk(1.0).weights(phi), gate.weights(phi))
 
 
 def test_the_gate_raises_and_shuts():

@@ -36,7 +36,7 @@ def claims(arbiter: FeatureArbiter, n: int) -> list[Verdict]:
         made += [_verdict(f"{k} matters", s.matters(k), s.auroc[k], s.p[k], n, against) for k in best]
     if arbiter.context_p_ is not None:
         said = f"{', '.join(arbiter.context)} changes whom to trust"
-        against = "its own shuffled rows, by held-out log loss"
+        against = "its own rows exchanged among patients of the same outcome"
         made.append(_verdict(said, arbiter.context_p_ <= 0.05, float("nan"), arbiter.context_p_, n, against))
     return made
 
@@ -65,11 +65,16 @@ def sentence(arbiter: FeatureArbiter) -> str:
     text = f"Sources that matter: {told}{' and more' if len(found) > 4 else ''}."
     if arbiter.context:
         said = f"context {', '.join(arbiter.context)}"
+        p, share = arbiter.context_p_, arbiter.context_share_
         text += (
-            f" The {said} changes whom to trust (p = {arbiter.context_p_:.2f})."
-            if arbiter.context_p_ <= 0.05
-            else f" The {said} does not change whom to trust (p >= {arbiter.context_p_:.2f}): "
-            "weights are the same for all."
+            f" The {said} changes whom to trust (p = {p:.3f})."
+            if p <= 0.05
+            else f" That the {said} changes whom to trust is not shown (p = {p:.2f}): "
+            + (
+                "weights are the same for all."
+                if share == 0
+                else f"its part in the weights is shrunk to {share:.0%}."
+            )
         )
     return text
 

@@ -64,6 +64,7 @@ def pack(a: Any) -> _Kept:
         "keys": a.keys_,
         "gate": _plain(a.gate_),
         "context_p": a.context_p_,
+        "context_share": a.context_share_,
         "features": a.n_features_in_,
         "signal": None if a.signal_ is None else _plain(a.signal_),
         "context": {
@@ -97,7 +98,8 @@ def unpack(cls: type, path: str | Path) -> Any:
         few = s["sparse"]
         a.sparse_ = Sparse(**few | {"spread": np.where(few["spread"] > 0, few["spread"], np.inf)})
         a.forest_ = None if s["forest"] is None else Forest(**s["forest"])
-        a.gate_, a.context_p_, a.n_features_in_ = Gate(**s["gate"]), s["context_p"], s["features"]
+        a.gate_, a.n_features_in_ = Gate(**s["gate"]), s["features"]
+        a.context_p_, a.context_share_ = s["context_p"], s["context_share"]
         a.signal_ = None if s["signal"] is None else Signal(**s["signal"])
         c = Context()
         c.median, c.spread, c.binary, c.knots = (
