@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..errors import InputError, ShapeError
-from .arrays import give, is_numpy
+from .arrays import give, is_numpy, lead_fold
 from .ask import Ask
+from .engines.pool import in_any_process
 from .looking import run
 from .soundness import all_finite
 
@@ -45,6 +46,7 @@ class Adjoint:
     def T(self) -> Weights:
         return self._weights
 
+    @in_any_process
     def __matmul__(self, y: Any) -> Any:
         w = self._weights
         as_numpy = w._as_numpy and is_numpy(y)
@@ -54,8 +56,9 @@ class Adjoint:
         problem = w._problem()
         if y.dtype == torch.float64:
             problem = problem.to(torch.float64)
+        y, back = lead_fold(y, problem.lead)
         found = run(problem, Ask(adjoint=y), w.engine)
-        out = found.adjoint.to(y.dtype)
+        out = back(found.adjoint).to(y.dtype)
         return give(out[..., 0] if vector else out, as_numpy)
 
     def __repr__(self) -> str:

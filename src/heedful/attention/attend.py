@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError, ShapeError
 from .arrays import give, is_numpy, tensor
+from .engines.pool import in_any_process
 from .prior import Prior
 from .weights import Weights
 
@@ -148,6 +149,7 @@ class Stack:
         flipped._transposed = not self._transposed
         return flipped
 
+    @in_any_process
     def __matmul__(self, x: Any) -> Any:
         as_numpy = is_numpy(x) and all(w._as_numpy for w in self.layers)
         x = tensor(x, "x")

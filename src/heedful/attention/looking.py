@@ -8,11 +8,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import EngineError, InputError
 from . import plan, reads
 from .arrays import floats, indices, lead_shape
 from .ask import Ask, Found
-from .engines import fused
+from .engines import compiled, fused
 from .engines.pool import fork_safe
 from .problem import Problem
 
@@ -108,7 +108,14 @@ def run(problem: Problem, ask: Ask, engine: str) -> Found:
     """One engine pass; the column sums alone go through the fused kernel where it fits."""
     with fork_safe(), torch.autocast(device_type=problem.k.device.type, enabled=False):
         found = _dual(problem, ask, engine) or plan.solve(problem, ask, engine)
-    check_scores(found)
+        if found.engine == "fused" and ask.entropy and fused.cancels(found):
+            if engine == "fused":
+                raise EngineError(
+                    f"engine='fused': scores as large as {float(found.lse.detach().abs().amax()):.2g} leave "
+                    "an entropy too few digits; leave engine='auto'"
+                )
+            found = plan.solve(problem, ask, "tiled" if compiled.fits(problem, ask) else "compiled")
+    check_scores(problem, found)
     return found
 
 
@@ -126,10 +133,21 @@ def _dual(problem: Problem, ask: Ask, engine: str) -> Found | None:
     return found
 
 
-def check_scores(found: Found) -> None:
-    """Raise where finite inputs have overflowed into infinite or undefined scores."""
+def check_scores(problem: Problem, found: Found) -> None:
+    """Raise where finite inputs have overflowed into infinite or undefined scores.
+
+    Where all of a row's scores fall below the smallest number it seems to have no key; the fused kernel
+    reports lse = 0 for it.
+    """
     lse = found.lse.detach()
+    if bool(torch.isfinite(lse.sum())) and (found.engine != "fused" or bool(lse.all())):
+        return
     bad = torch.isnan(lse) | (lse == torch.inf)
+    if not bool(bad.any()) and problem.unscaled.numel() and problem.k.numel():
+        q, k = (x.detach().abs().amax().double() for x in (problem.q, problem.k))
+        if float(q * k) * problem.k.shape[-1] > torch.finfo(problem.k.dtype).max:
+            content, plain = (plan.solve(p, Ask(), "tiled").lse for p in (problem, problem.without_content()))
+            bad = ((content == -torch.inf) & (plain > -torch.inf)).detach()
     if bool(bad.any()):
         where = tuple(int(x) for x in bad.nonzero()[0])
         raise InputError(
@@ -214,8 +232,8 @@ def _contribution(read: reads.Contribution, problem: Problem) -> tuple[Tensor, T
     like = problem.k
     value = floats(read.v, "Contribution(v)").to(like)
     direction = floats(read.direction, "Contribution(direction)").to(like)
-    if direction.ndim == 1:
-        direction = direction.expand(problem.nq, -1)
+    if direction.ndim < 2:
+        direction = direction.expand(problem.nq, -1 if direction.ndim else value.shape[-1])
     if (
         value.shape[-2] != problem.nk
         or direction.shape[-2] != problem.nq
@@ -249,3 +267,19 @@ def reachable(problem: Problem) -> Tensor:
         block = base.logits(slice(a, min(a + step, base.nq)), slice(0, base.nk))
         seen = seen | (block > -torch.inf).any(-2)
     return seen
+
+
+def divergence(a: Problem, b: Problem, engine_a: str, engine_b: str) -> Tensor:
+    """KL(P_i || Q_i) (..., Nq) between the rows of two problems over the same keys; 0 for an empty row."""
+    if (a.sink is None) != (b.sink is None):
+        raise InputError("one of the two has a sink, the other has none")
+    dtype = torch.promote_types(a.q.dtype, b.q.dtype)
+    a, b = a.to(dtype), b.to(dtype)
+    found = run(a, Ask(cross=b), engine_a)
+    lse_b = run(b, Ask(), engine_b).lse
+    kl = found.cross - found.lse + lse_b
+    if a.sink is not None:
+        gap = (a.sink_rows() - b.sink_rows())[..., 0]
+        kl = kl + (a.sink_rows()[..., 0] - found.lse).exp() * gap
+    kl = torch.where(found.cross == torch.inf, torch.inf, kl.clamp_min(0.0))
+    return torch.where(found.lse == -torch.inf, torch.zeros_like(kl), kl)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +13,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .arrays import lead_slice
+from .arrays import lead_slice, whole
+from .engines.pool import in_any_process
 from .prior import Prior, Support, check_length, zeros_where
 from .priors import coordinates, same_dimension
 
@@ -24,11 +26,13 @@ class _Neighbours(Prior):
     def _find(self, x_q: Tensor, x_k: Tensor) -> Support:
         raise NotImplementedError
 
+    @in_any_process
     def _search(self) -> None:
         x_q, x_k = self.x_q.detach().double().cpu(), self.x_k.detach().double().cpu()
         lead = tuple(torch.broadcast_shapes(x_q.shape[:-2], x_k.shape[:-2]))
-        x_q = x_q.expand(*lead, *x_q.shape[-2:]).reshape(-1, *x_q.shape[-2:])
-        x_k = x_k.expand(*lead, *x_k.shape[-2:]).reshape(-1, *x_k.shape[-2:])
+        x_q, x_k = (
+            x.expand(*lead, *x.shape[-2:]).reshape(math.prod(lead), *x.shape[-2:]) for x in (x_q, x_k)
+        )
         indptrs, cols, start = [torch.zeros(1, dtype=torch.int64)], [], 0
         for a, b in zip(x_q, x_k, strict=True):
             found = self._find(a, b)
@@ -93,12 +97,17 @@ class _Neighbours(Prior):
         period = self.period
         if period is not None:
             period = tuple(period) if isinstance(period, (list, tuple)) else (period,) * x_q.shape[-1]
-            if len(period) != x_q.shape[-1] or any(p is not None and not p > 0 for p in period):
+            if len(period) != x_q.shape[-1] or not all(map(_is_length, period)):
                 raise InputError(
-                    f"{name}(period) is {period}; one length > 0, or None, for each of {x_q.shape[-1]} "
-                    "coordinates was expected"
+                    f"{name}(period) is {period}; one finite length > 0, or None, for each of "
+                    f"{x_q.shape[-1]} coordinates was expected"
                 )
         self._set(x_q=x_q, x_k=x_k, period=period, _same=same)
+
+
+def _is_length(p: Any) -> bool:
+    number = isinstance(p, numbers.Real) or getattr(p, "ndim", 1) == 0
+    return p is None or (number and 0 < float(p) < math.inf)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,8 +145,7 @@ class Nearest(_Neighbours):
     tails: ClassVar[dict[str, int]] = {"x_q": 2, "x_k": 2}
 
     def __post_init__(self):
-        if int(self.k) != self.k or self.k < 0:
-            raise InputError(f"Nearest(k) is {self.k}, a whole number >= 0 was expected")
+        self._set(k=whole(self.k, "Nearest(k)", 0))
         self._prepare()
         self._search()
 
@@ -194,7 +202,8 @@ class Within(_Neighbours):
     tails: ClassVar[dict[str, int]] = {"x_q": 2, "x_k": 2}
 
     def __post_init__(self):
-        if not self.radius >= 0 or not math.isfinite(self.radius):
+        number = isinstance(self.radius, numbers.Real) or getattr(self.radius, "ndim", 1) == 0
+        if not number or not 0 <= self.radius < math.inf:
             raise InputError(f"Within(radius) is {self.radius}, a finite number >= 0 was expected")
         self._prepare()
         self._search()

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .arrays import lead_shape, lead_slice
+from .engines.pool import in_any_process
 
 
 class Support(NamedTuple):
@@ -159,6 +160,7 @@ def check_length(name: str, got: int, want: int, of: str) -> None:
         raise InputError(f"{name} has {got} entries, there are {want} {of}")
 
 
+@in_any_process
 def check_numbers(name: str, value: Tensor, *, infinite: bool = False) -> None:
     """Raise where a parameter holds NaN, +inf or (unless ``infinite``) -inf."""
     bad = torch.isnan(value) | (value == torch.inf) if infinite else ~torch.isfinite(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
@@ -10,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .arrays import floats, indices
+from .arrays import floats, indices, tensor, whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +40,12 @@ class Entropy(Read):
     name: ClassVar[str] = "entropy"
 
     def __post_init__(self):
-        if not self.order > 0:
-            raise InputError(f"Entropy(order) is {self.order}, more than 0 was expected")
+        order = self.order
+        if not isinstance(order, numbers.Real) or not 0 < order < math.inf:
+            raise InputError(
+                f"Entropy(order) is {order!r:.40}, a number more than 0 was expected",
+                remedy="order inf is -log of topk(1).weight" if order == math.inf else None,
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +77,20 @@ class Mass(Read):
 
     def table(self, nk: int, like: Tensor) -> tuple[Tensor, list[str]]:
         """Membership (Nk, G [+ 1]) and the names of its columns."""
-        raw = torch.as_tensor(self.groups)
-        if raw.is_floating_point():
+        raw = tensor(self.groups, "Mass(groups)")
+        if raw.is_floating_point() and raw.ndim == 1 and raw.numel():
+            raise InputError(
+                f"Mass(groups) has dtype {raw.dtype}; a group per key is a whole number, -1 for none",
+                remedy="or give how much of each key belongs to each group, (keys, G)",
+            )
+        if raw.is_floating_point() and raw.ndim > 1:
             if raw.ndim != 2 or raw.shape[0] != nk:
                 raise InputError(f"Mass(groups) has shape {tuple(raw.shape)}, ({nk} keys, G) was expected")
+            if not bool(torch.isfinite(raw.detach()).all()):
+                raise InputError("Mass(groups) holds NaN or infinite shares; finite numbers were expected")
             names = list(self.names) if self.names is not None else [str(g) for g in range(raw.shape[1])]
+            if len(names) != raw.shape[1]:
+                raise InputError(f"Mass: {len(names)} names for {raw.shape[1]} groups")
             return raw.to(like), names
         groups = indices(raw, "Mass(groups)", device=like.device)
         if groups.ndim != 1 or groups.numel() != nk:
@@ -87,6 +102,11 @@ class Mass(Read):
             if len(self.names) < count:
                 raise InputError(f"Mass: {len(self.names)} names for {count} groups")
             count = len(self.names)
+        if count > max(4096, 4 * nk):
+            raise InputError(
+                f"Mass(groups) runs to group {count - 1} for {nk} keys",
+                remedy="number the groups 0..G-1: np.unique(groups, return_inverse=True)[1]",
+            )
         names = list(self.names) if self.names is not None else [str(g) for g in range(count)]
         outside = bool((groups < 0).any())
         width = count + outside
@@ -116,8 +136,8 @@ class Moments(Read):
         """x minus its overall mean (..., Nk, d), and that mean: keeps digits where x is far from 0."""
         x = floats(self.x, "Moments(x)").to(like)
         x = x[:, None] if x.ndim == 1 else x
-        if x.shape[-2] != nk:
-            raise InputError(f"Moments(x) has {x.shape[-2]} rows, there are {nk} keys")
+        if x.ndim < 2 or x.shape[-2] != nk:
+            raise InputError(f"Moments(x) has shape {tuple(x.shape)}; (..., {nk} keys, d) was expected")
         centre = x.detach().mean(-2, keepdim=True) if nk else x.new_zeros(x.shape[-1])
         return x - centre, centre
 
@@ -149,8 +169,7 @@ class TopK(Read):
     name: ClassVar[str] = "topk"
 
     def __post_init__(self):
-        if int(self.k) != self.k or self.k < 1:
-            raise InputError(f"TopK(k) is {self.k}, a whole number >= 1 was expected")
+        object.__setattr__(self, "k", whole(self.k, "TopK(k)", 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,6 +206,10 @@ class Lag(Read):
             raise InputError(
                 f"Lag: x_q, x_k have {x_q.shape[0]}, {x_k.shape[0]} rows for {nq} queries, {nk} keys"
             )
+        for side, x in (("x_q", x_q), ("x_k", x_k)):
+            bad = (~torch.isfinite(x)).nonzero()
+            if bad.numel():
+                raise InputError(f"Lag({side}) is not finite in row {int(bad[0, 0])}")
         return edges, x_q, x_k
 
 
@@ -206,8 +229,8 @@ class Quantile(Read):
     name: ClassVar[str] = "quantile"
 
     def __post_init__(self):
-        if not 0 < self.share <= 1:
-            raise InputError(f"Quantile(share) is {self.share}, a share in (0, 1] was expected")
+        if not isinstance(self.share, numbers.Real) or not 0 < self.share <= 1:
+            raise InputError(f"Quantile(share) is {self.share!r:.40}, a share in (0, 1] was expected")
 
 
 class Terms(NamedTuple):
@@ -226,7 +249,7 @@ class Contribution(Read):
 
     Parameters
     ----------
-    v : array (..., Nk, Dv)
+    v : array (..., Nk, Dv), or (Nk,)
     direction : array (..., Nq, Dv) or (Dv,), optional
         By default o_i / |o_i|^2 with o = P v, so that a row's terms sum to 1.
     k : int
@@ -237,6 +260,9 @@ class Contribution(Read):
     direction: Any = None
     k: int = 0
     name: ClassVar[str] = "contribution"
+
+    def __post_init__(self):
+        object.__setattr__(self, "k", whole(self.k, "Contribution(k)", 0))
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, ShapeError
 from . import reads
 
 
@@ -68,6 +68,11 @@ class State:
 
     def merge(self, other: State) -> State:
         """Both sets of keys together; associative and commutative."""
+        if self.out.shape != other.out.shape or self.lse.shape != other.lse.shape:
+            raise ShapeError(
+                f"states of {tuple(self.out.shape)} and {tuple(other.out.shape)} do not merge: the same "
+                "queries and value channels were expected"
+            )
         lse = torch.logaddexp(self.lse, other.lse)
         whole = torch.where(lse == -torch.inf, torch.zeros_like(lse), lse)
         a, b = (self.lse - whole).exp(), (other.lse - whole).exp()

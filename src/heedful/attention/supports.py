@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .arrays import floats, indices
+from .arrays import floats, indices, whole
+from .engines.pool import in_any_process
 from .prior import Prior, Support, check_length, check_numbers, zeros_where
 
 
@@ -32,6 +33,9 @@ class Causal(Prior):
     """
 
     offset: int = 0
+
+    def __post_init__(self):
+        self._set(offset=whole(self.offset, "Causal(offset)"))
 
     def pair(self, i, j):
         return zeros_where(j - i <= self.offset)
@@ -58,8 +62,8 @@ class Window(Prior):
     after: int
 
     def __post_init__(self):
-        if self.before < 0 or self.after < 0:
-            raise InputError(f"Window({self.before}, {self.after}): both sides >= 0 were expected")
+        sides = {name: whole(getattr(self, name), f"Window({name})", 0) for name in ("before", "after")}
+        self._set(**sides)
 
     def pair(self, i, j):
         return zeros_where((j - i >= -self.before) & (j - i <= self.after))
@@ -108,8 +112,12 @@ class Segments(Prior):
         self._set(offsets_q=offsets_q, offsets_k=offsets_k)
 
     def check(self, nq, nk):
-        check_length("Segments(offsets_q) ends at", int(self.offsets_q[-1]), nq, "queries")
-        check_length("Segments(offsets_k) ends at", int(self.offsets_k[-1]), nk, "keys")
+        for name, last, n, of in (
+            ("offsets_q", int(self.offsets_q[-1]), nq, "queries"),
+            ("offsets_k", int(self.offsets_k[-1]), nk, "keys"),
+        ):
+            if last != n:
+                raise InputError(f"Segments({name}) ends at {last}, there are {n} {of}")
 
     def _segment(self, offsets: Tensor, index: Tensor) -> Tensor:
         return torch.searchsorted(offsets[1:].to(index.device), index.contiguous(), right=True)
@@ -147,6 +155,7 @@ class Graph(Prior):
     log_weight: Any = None
     tails: ClassVar[dict[str, int]] = {"log_weight": 1}
 
+    @in_any_process
     def __post_init__(self):
         indptr, cols = indices(self.indptr, "Graph(indptr)"), indices(self.indices, "Graph(indices)")
         bad = indptr.ndim != 1 or indptr.numel() < 1
@@ -176,8 +185,10 @@ class Graph(Prior):
         self._set(indptr=indptr, indices=cols, log_weight=log_weight, _code=code, _width=width)
 
     @classmethod
+    @in_any_process
     def from_edges(cls, listener: Any, source: Any, *, n: int, log_weight: Any = None) -> Graph:
         """The graph in which ``listener[e]`` attends to ``source[e]``, for ``n`` queries."""
+        n = whole(n, "n", 0)
         listener, source = indices(listener, "listener"), indices(source, "source")
         if listener.shape != source.shape:
             raise InputError(f"{listener.numel()} listeners and {source.numel()} sources; one each per edge")

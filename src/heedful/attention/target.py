@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .arrays import floats
+from .arrays import floats, lead_shape
 from .ask import Ask
 from .engines import compiled
+from .engines.backward import Through
 from .engines.pool import spread
 from .problem import Problem
 
@@ -72,6 +73,10 @@ def solve_temperature(problem: Problem, target: TargetKeys) -> Tensor:
     if not bool((k_target.detach() >= 1).all()) or not bool(torch.isfinite(k_target.detach()).all()):
         raise InputError(f"TargetKeys(K) is {float(k_target.detach().min()):g}, at least 1 was expected")
     lead, nq, nk = problem.lead, problem.nq, problem.nk
+    if lead_shape((*lead, nq), tuple(k_target.shape), names=("queries", "TargetKeys(K)")) != (*lead, nq):
+        raise InputError(
+            f"TargetKeys(K) has shape {tuple(k_target.shape)}, which does not broadcast against {(*lead, nq)}"
+        )
     if not nq or not nk:
         return problem.k.new_ones((*lead, nq, 1))
     log_k = k_target.log().expand(*lead, nq)[..., None]
@@ -208,4 +213,5 @@ def _implicit(problem: Problem, beta: Tensor, found: Solved, log_k: Tensor) -> T
     residual = left - log_k
     slope = -found.slope / beta
     still = (slope == 0) | empty
-    return beta - torch.where(still, 0.0, (residual - residual.detach()) / torch.where(still, 1.0, slope))
+    step = (residual - residual.detach()) / torch.where(still, 1.0, slope)
+    return Through.apply(beta - torch.where(still, 0.0, step))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from .accept import as_factor
 from .arrays import floats, give, is_numpy
 from .target import TargetKeys
 
@@ -18,14 +19,10 @@ def as_temperature(value: Any, q: Tensor) -> Tensor | TargetKeys:
     if isinstance(value, TargetKeys):
         return value
     t = floats(value, "temperature", like=q)
-    low = t.detach()
-    if not bool((torch.isfinite(low) & (low > 0)).all()):
-        raise InputError(f"temperature is {float(low.min()):g}, a finite number > 0 was expected")
-    if t.ndim == 1 and t.numel() != 1:
-        raise InputError(
-            f"temperature has shape {tuple(t.shape)}; a single number, (H, 1, 1) per head or "
-            "(Nq, 1) per query was expected"
-        )
+    low = as_factor(t, "temperature", q).detach()
+    low = float(low if low.numel() == 1 else low.amin()) if low.numel() else 1.0
+    if low <= 0:
+        raise InputError(f"temperature is {low:g}, a finite number > 0 was expected")
     return t
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,16 +12,17 @@ from torch import Tensor
 
 from ..errors import HeedfulError, InputError, ShapeError
 from . import reads
-from .accept import as_priors, as_reads, as_scale, as_sink, as_values
+from .accept import as_pair, as_priors, as_reads, as_scale, as_sink, as_taken_out, as_values
 from .adjoint import Adjoint, linear_operator
-from .arrays import floats, give, indices, is_numpy, lead_shape
+from .arrays import floats, give, is_numpy, lead_fold, lead_shape
 from .ask import Ask
-from .looking import compose, look, reachable, run
+from .engines.pool import in_any_process
+from .looking import compose, divergence, look, reachable, run
 from .plan import ENGINES, Plan, choose
 from .prior import Prior
 from .priors import Mask
 from .problem import Problem
-from .soundness import all_finite, finite, head_groups, version, without_rows
+from .soundness import all_finite, finite, fitted, head_groups, repeat_heads, version, without_rows
 from .target import TargetKeys, solve_temperature
 from .temperature import as_temperature
 
@@ -76,6 +78,7 @@ class Weights:
 
     __array_ufunc__ = None  # NumPy hands `y @ W` over instead of building an object array
 
+    @in_any_process
     def __init__(
         self,
         q: Any,
@@ -91,23 +94,13 @@ class Weights:
         if engine not in ENGINES:
             raise InputError(f"engine {engine!r} is not known; one of {', '.join(ENGINES)} was expected")
         self._as_numpy = is_numpy(q, k)
-        q, k = floats(q, "q"), floats(k, "k")
-        k = k.to(q.device)
-        self._versions = [(name, t, version(t)) for name, t in (("q", q), ("k", k))]
-        if q.ndim < 2 or k.ndim < 2:
-            raise ShapeError(f"q is {tuple(q.shape)}, k is {tuple(k.shape)}; (..., N, D) each was expected")
-        if q.shape[-1] != k.shape[-1]:
-            raise ShapeError(
-                f"q has {q.shape[-1]} features per head, k has {k.shape[-1]} "
-                f"(q {tuple(q.shape)}, k {tuple(k.shape)})",
-                remedy="project one of them",
-            )
+        q, k = as_pair(q, k)
         self._groups = head_groups(q, k) if gqa else 1
         if self._groups > 1:
             k = k.repeat_interleave(self._groups, -3)
         self.priors = as_priors(priors, q.shape[-2], k.shape[-2])
         self.q, self.k = q, k
-        self.scale = as_scale(scale, q.shape[-1])
+        self.scale = as_scale(scale, q)
         self.temperature = (
             temperature if isinstance(temperature, TargetKeys) else as_temperature(temperature, q)
         )
@@ -115,8 +108,18 @@ class Weights:
         if isinstance(temperature, TargetKeys) and sink is not None:
             raise InputError("TargetKeys counts keys, a sink is not one; give a temperature, or no sink")
         self.engine = engine
-        self._memo: dict[str, Any] = {}
+        self._note()
         self.shape: tuple[int, ...] = (*self._lead(), q.shape[-2], k.shape[-2])
+
+    def _note(self) -> None:
+        """Remember how often each tensor has been written to, and nothing that was made of them."""
+        held = {n: getattr(self, n) for n in ("q", "k", "temperature", "scale", "sink")}
+        self._versions = [(n, t, version(t)) for n, t in held.items() if isinstance(t, Tensor)]
+        self._memo: dict[str, Any] = {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._note()  # a copy's tensors count anew
 
     # -- the normal form ------------------------------------------------------------------------
 
@@ -126,6 +129,8 @@ class Weights:
         if dtype in (torch.float16, torch.bfloat16):
             dtype = torch.float32
         factor = self.scale / temperature
+        if not (all_finite(factor) if isinstance(factor, Tensor) else math.isfinite(factor)):
+            raise InputError("scale / temperature is beyond what a number can hold; both nearer to 1")
         if (
             isinstance(factor, Tensor)
             and factor.numel() == 1
@@ -143,9 +148,9 @@ class Weights:
 
     def _lead(self) -> tuple[int, ...]:
         """Leading shape of all that the scores are made of, without computing any."""
-        lead = Problem(self.q, self.k, self.priors, self.sink).lead
-        t = self.temperature
-        return lead if isinstance(t, TargetKeys) else lead_shape(lead, tuple(t.shape[:-2]))
+        given = Problem(self.q, self.k, self.priors, self.sink)
+        factors = [tuple(t.shape[:-2]) for t in (self.temperature, self.scale) if isinstance(t, Tensor)]
+        return lead_shape(given.lead, *factors, names=("q, k, priors", "temperature", "scale"))
 
     def _problem(self) -> Problem:
         """The problem as engines take it, checked; remembered unless something in it is being learned."""
@@ -154,16 +159,28 @@ class Weights:
                 raise HeedfulError(
                     f"{name} was changed in place after these Weights were made; make new Weights"
                 )
-        if "problem" in self._memo:
-            return self._memo["problem"]
+        slot = self._slot()
+        if slot in self._memo:
+            return self._memo[slot]
         if isinstance(self.temperature, TargetKeys):
             raw = finite(self._raw())
             problem = replace(raw, unscaled=raw.q / solve_temperature(raw, self.temperature), factor=1.0)
         else:
             problem = finite(self._raw(self.temperature))
-        if not (problem.requires_grad and torch.is_grad_enabled()) and not self._as_numpy:
-            self._memo["problem"] = problem
+        if slot:
+            self._memo[slot] = problem
         return problem
+
+    def _slot(self) -> str:
+        """Where a problem is remembered: what was folded without gradients never serves a look with them."""
+        if self._as_numpy:
+            return ""  # an array may be changed without its tensor's knowing
+        if torch.is_inference_mode_enabled():
+            return "inference"
+        t = self.temperature.K if isinstance(self.temperature, TargetKeys) else self.temperature
+        held = (self.q, self.k, self.sink, self.scale, t, *(x for p in self.priors for x in p.tensors()))
+        learnt = any(isinstance(x, Tensor) and x.requires_grad for x in held)
+        return "problem" if not learnt else "" if torch.is_grad_enabled() else "still"
 
     def _values(self, v: Any, name: str = "v", rows: int | None = None) -> tuple[Tensor, bool]:
         """Values (..., N, C) on the right device, and whether a vector was given."""
@@ -176,8 +193,8 @@ class Weights:
             raise ShapeError(
                 f"{name} has {x.shape[-2]} rows, there are {want} {side} ({name} {tuple(x.shape)})"
             )
-        if self._groups > 1 and rows is None and x.ndim >= 3 and x.shape[-3] > 1:
-            x = x.repeat_interleave(self._groups, -3)
+        if self._groups > 1 and rows is None:
+            x = repeat_heads(x, self.shape[-3], self._groups, name)
         return x, vector
 
     def _absent(self, x: Tensor, name: str, problem: Problem) -> Tensor:
@@ -188,6 +205,7 @@ class Weights:
 
     # -- products -------------------------------------------------------------------------------
 
+    @in_any_process
     def __matmul__(self, v: Any) -> Any:
         """P @ v: (..., Nq, Dv) for v (..., Nk, Dv), or (..., Nq) for a vector."""
         if isinstance(v, (Weights, Adjoint)):
@@ -200,8 +218,9 @@ class Weights:
         problem = problem.to(
             torch.promote_types(problem.k.dtype, dtype) if dtype == torch.float64 else problem.k.dtype
         )
+        v, back = lead_fold(v, problem.lead)
         found = run(problem, Ask(channels=v.to(problem.k.dtype)), self.engine)
-        out = found.out.to(dtype)
+        out = back(found.out).to(dtype)
         return give(out[..., 0] if vector else out, as_numpy)
 
     def __rmatmul__(self, y: Any) -> Any:
@@ -220,6 +239,7 @@ class Weights:
 
     # -- reads ----------------------------------------------------------------------------------
 
+    @in_any_process
     def read(self, v: Any = None, reads: Sequence[reads.Read] = ()) -> tuple[Any, reads.Reads]:
         """Output and answers in one pass.
 
@@ -246,16 +266,18 @@ class Weights:
         wanted = as_reads(reads)
         as_numpy = self._as_numpy and (v is None or is_numpy(v))
         problem = self._problem()
-        vector = False
+        vector, back = False, None
         if v is not None:
             v, vector = self._values(v)
             v = self._absent(v, "v", problem)
             if v.dtype == torch.float64:
                 problem = problem.to(torch.float64)
-        out, answers, found = look(problem, v, wanted, self.engine)
-        if vector:
-            out = out[..., 0]
-        answers = {read: give(value, as_numpy) for read, value in answers.items()}
+            v, back = lead_fold(v, problem.lead)
+        asked = [fitted(read, problem, self._groups) for read in wanted]
+        out, answers, found = look(problem, v, asked, self.engine)
+        if back is not None:
+            out = back(out)[..., 0] if vector else back(out)
+        answers = {read: give(answers[a], as_numpy) for read, a in zip(wanted, asked, strict=True)}
         empty = give(found.lse.detach() == -torch.inf, as_numpy)
         return give(out, as_numpy), _reads_record(found.engine, empty, answers, self)
 
@@ -317,47 +339,33 @@ class Weights:
 
         ``keys`` are key numbers, or a boolean array (..., Nk) that is True where a key is taken out.
         """
-        mask = keys if isinstance(keys, Tensor) else torch.as_tensor(keys)
-        if mask.dtype != torch.bool:
-            number = indices(keys, "without(keys)", device=self.q.device)
-            if number.numel() and (int(number.max()) >= self.shape[-1] or int(number.min()) < 0):
-                raise InputError(f"without(keys) names key {int(number.max())}, there are {self.shape[-1]}")
-            mask = torch.zeros(self.shape[-1], dtype=torch.bool, device=self.q.device)
-            mask[number] = True
+        mask = as_taken_out(keys, self.shape[-1], self.q.device)
         return self.with_priors(Mask(~mask[..., None, :]))
 
     def prior(self) -> Weights:
         """What the priors alone give: the base measure the content moves away from."""
-        zeros = self.q.new_zeros((*self.q.shape[:-1], 1)), self.k.new_zeros((*self.k.shape[:-1], 1))
-        made = self._again(q=zeros[0], k=zeros[1], temperature=1.0, scale=1.0)
-        return made
+        q, k = (x.new_zeros((*x.shape[:-1], 1)) for x in (self.q, self.k))
+        return self._again(q=q, k=k, temperature=1.0, scale=1.0)
 
+    @in_any_process
     def divergence(self, other: Weights) -> Any:
         """KL(P_i || other_i) (..., Nq) in nats, exact, in one pass; inf where other excludes what P uses."""
+        if not isinstance(other, Weights):
+            raise InputError(f"divergence(other) is a {type(other).__name__}, Weights were expected")
         if self.shape[-2:] != other.shape[-2:]:
             raise ShapeError(f"weights {self.shape} and {other.shape} have different queries or keys")
-        a, b = self._problem(), other._problem()
-        if (a.sink is None) != (b.sink is None):
-            raise InputError("one of the two has a sink, the other has none")
-        dtype = torch.promote_types(a.q.dtype, b.q.dtype)
-        a, b = a.to(dtype), b.to(dtype)
-        found = run(a, Ask(cross=b), self.engine)
-        lse_b = run(b, Ask(), other.engine).lse
-        kl = found.cross - found.lse + lse_b
-        if a.sink is not None:
-            gap = (a.sink_rows() - b.sink_rows())[..., 0]
-            kl = kl + (a.sink_rows()[..., 0] - found.lse).exp() * gap
-        kl = torch.where(found.cross == torch.inf, torch.inf, kl.clamp_min(0.0))
-        kl = torch.where(found.lse == -torch.inf, torch.zeros_like(kl), kl)
+        kl = divergence(self._problem(), other._problem(), self.engine, other.engine)
         return give(kl, self._as_numpy and other._as_numpy)
 
     # -- the rest -------------------------------------------------------------------------------
 
+    @in_any_process
     def plan(self, reads: Sequence[reads.Read] = (), v: Any = None) -> Plan:
         """Which engine would answer, in how many passes, with how much memory, and why."""
         problem = self._problem()
-        values = None if v is None else self._values(v)[0]
-        ask, _, _ = compose(problem, values, as_reads(reads), self.engine)
+        values = None if v is None else lead_fold(self._values(v)[0], problem.lead)[0]
+        asked = [fitted(read, problem, self._groups) for read in as_reads(reads)]
+        ask, _, _ = compose(problem, values, asked, self.engine)
         return choose(problem, ask, self.engine)
 
     def as_linear_operator(self) -> Any:
@@ -367,9 +375,9 @@ class Weights:
     def _again(self, **changes: Any) -> Weights:
         made = object.__new__(Weights)
         made.__dict__.update(self.__dict__)
-        made._memo = {}
         for name, value in changes.items():
             setattr(made, name, as_temperature(value, self.q) if name == "temperature" else value)
+        made._note()
         for prior in made.priors:
             prior.check(made.q.shape[-2], made.k.shape[-2])
         made.shape = (*made._lead(), made.q.shape[-2], made.k.shape[-2])

@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ...errors import EngineError
 from ..ask import Ask, Found
 from ..problem import Problem
 from . import gemm
@@ -23,6 +24,8 @@ def fits(problem: Problem, ask: Ask) -> str | None:
     """None where these gradients are implemented; else the reason why torch tiles must give them."""
     if ask.adjoint is not None or ask.topk:
         return "gradients of column sums and top-k need torch tiles"
+    if ask.channels is not None and not ask.channels.shape[-1]:
+        return "values without channels need torch tiles"
     if problem.nk < SHORT:
         return "gradients of short rows need torch tiles"
     with torch.no_grad():
@@ -42,7 +45,9 @@ def solve(problem: Problem, ask: Ask) -> Found:
     channels = ask.channels
     if channels is not None:
         lead = prepared.lead
-        channels = channels.expand(*lead, *channels.shape[-2:]).reshape(-1, *channels.shape[-2:])
+        channels = channels.expand(*lead, *channels.shape[-2:]).reshape(
+            prepared.q.shape[0], *channels.shape[-2:]
+        )
     out, lse, entropy = Compiled.apply(prepared.q, prepared.k, channels, rate, prepared, ask.entropy)
 
     def shaped(x: Tensor) -> Tensor:
@@ -54,6 +59,46 @@ def solve(problem: Problem, ask: Ask) -> Found:
     if ask.entropy:
         found.entropy = shaped(entropy)
     return found
+
+
+class Once(torch.autograd.Function):
+    """First derivatives as they are; taken again they would be wrong, so that is said."""
+
+    @staticmethod
+    def forward(ctx, g, *_):
+        return g.clone()
+
+    @staticmethod
+    def backward(ctx, *_):
+        refuse()
+
+
+def once(grads: tuple[Tensor | None, ...], *sources: Tensor | None) -> tuple[Tensor | None, ...]:
+    """Gradients that may not be differentiated again, tied to what they were made of."""
+    if not torch.is_grad_enabled():
+        return grads
+    held = [x for x in sources if x is not None]
+    return tuple(None if g is None else Once.apply(g, *held) for g in grads)
+
+
+class Through(torch.autograd.Function):
+    """A value as it is, whose gradient may not be differentiated again."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        return once((g,), *ctx.saved_tensors)[0]
+
+
+def refuse(*_) -> None:
+    raise EngineError(
+        "second derivatives are taken by engine='tiled' and 'dense' alone, at temperatures that are numbers; "
+        "name one of them when the Weights are made"
+    )
 
 
 class Compiled(torch.autograd.Function):
@@ -81,6 +126,12 @@ class Compiled(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, g_out, g_lse, g_entropy):
+        with torch.no_grad():
+            found = Compiled._gradients(ctx, g_out, g_lse, g_entropy)
+        return *once(found, *ctx.saved_tensors, g_out, g_lse, g_entropy), None, None
+
+    @staticmethod
+    def _gradients(ctx, g_out, g_lse, g_entropy):
         q, k, channels, rate, out, lse, entropy = ctx.saved_tensors
         if channels is None:
             channels, g_out = k.new_zeros(k.shape[0], k.shape[1], 1), torch.zeros_like(out)
@@ -129,4 +180,4 @@ class Compiled(torch.autograd.Function):
         g_rate = None
         if rate is not None:
             g_rate = slopes.sum().to(rate.dtype)
-        return g_q, g_k, (g_v if ctx.with_channels else None), g_rate, None, None
+        return g_q, g_k, (g_v if ctx.with_channels else None), g_rate

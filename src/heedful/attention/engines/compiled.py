@@ -46,7 +46,7 @@ def fits(problem: Problem, ask: Ask) -> str | None:
         return "this read needs torch tiles"
     if ask.topk > TOP:
         return f"top-k beyond {TOP} needs torch tiles"
-    if not problem.nq or not problem.nk or not math.prod(problem.lead):
+    if not problem.nq or not problem.nk or not math.prod(problem.lead) or not problem.k.shape[-1]:
         return "there is nothing to compile for"
     if learning(problem, ask):
         from .backward import fits as trains
@@ -226,7 +226,7 @@ def _flat(x: Tensor, lead: tuple[int, ...]) -> Tensor:
     """(elements or 1, n, c): shared by all elements where it has no leading dimensions."""
     if math.prod(x.shape[:-2]) == 1:
         return x.reshape(1, *x.shape[-2:]).contiguous()
-    return x.expand(*lead, *x.shape[-2:]).reshape(-1, *x.shape[-2:]).contiguous()
+    return x.expand(*lead, *x.shape[-2:]).reshape(math.prod(lead), *x.shape[-2:]).contiguous()
 
 
 def _long(keys: Keys, ask: Ask, out: Results, worker: int, l: int, a: int, b: int) -> None:

@@ -14,6 +14,8 @@ def matrix(problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
     """Weights P (..., Nq, Nk) and logits, a row without any key being all zero."""
     logits = problem.logits(slice(0, problem.nq), slice(0, problem.nk))
     sink = problem.sink_rows()
+    if sink is not None:
+        logits = logits.expand(*problem.lead, *logits.shape[-2:])
     full = logits if sink is None else torch.cat([logits, sink.expand(*logits.shape[:-1], 1)], -1)
     empty = (full == -torch.inf).all(-1, keepdim=True)
     weights = torch.where(empty, 0.0, full).softmax(-1)
@@ -40,7 +42,11 @@ def solve(problem: Problem, ask: Ask) -> Found:
         found.entropy = -torch.where(
             full > 0, full * full.clamp_min(1e-300 if full.dtype == torch.float64 else 1e-38).log(), 0.0
         ).sum(-1)
-    found.powers = tuple((full**a).sum(-1).log() for a in ask.powers)
+    log_p = torch.where(full > 0, logits - torch.where(empty, 0.0, lse)[..., None], -torch.inf)
+    for a in ask.powers:
+        # log sum p**a, as log1p of sum p (p**(a - 1) - 1) where that keeps the digits of H near a = 1
+        near = (full * ((a - 1.0) * log_p.masked_fill(full == 0, 0.0)).expm1()).sum(-1).log1p()
+        found.powers += (near if abs(a - 1.0) < 0.25 else (a * log_p).exp().sum(-1).log(),)
     if ask.topk:
         found.topk = _largest(keys, p, min(ask.topk, nk), ask.topk)
     for share in ask.nucleus:

@@ -14,7 +14,7 @@ from ..ask import Ask, Found
 from ..prior import Prior, Support
 from ..problem import Problem, learning, pad_last
 from . import lists
-from .tiled import _join, bin_of
+from .tiled import _join, bin_of, finish_power, log_power
 
 PRODUCTS = 2**22  # numbers that a gathered block may hold
 
@@ -145,11 +145,10 @@ def _block(
             mean = mean + e_sink / safe * z_sink
         found.entropy = torch.where(empty, 0.0, (log_total - mean).clamp_min(0.0))
     for power in ask.powers:
-        held = per_row((power * z).exp())
+        held = per_row(log_power(p, z - log_total[..., row], power))
         if sink is not None:
-            held = held + (power * z_sink).exp()
-        held = torch.where(empty, torch.ones_like(held), held)
-        found.powers += (torch.where(empty, -torch.inf, held.log() - power * log_total),)
+            held = held + log_power(e_sink / safe, z_sink - log_total, power)
+        found.powers += (torch.where(empty, -torch.inf, finish_power(held, power)),)
     if ask.topk:
         found.topk = _largest(z, p, row, local, j, n, ask.topk)
     if ask.nucleus:

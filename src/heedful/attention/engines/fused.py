@@ -15,6 +15,7 @@ from ..ask import Ask, Found
 from ..priors import Gate, Mask
 from ..problem import Problem, pad_last
 from ..supports import Causal
+from .backward import once
 
 _FORWARD = "_scaled_dot_product_flash_attention_for_cpu"
 
@@ -91,7 +92,14 @@ def _fold(x: Tensor) -> Tensor:
     """Any leading dimensions as the (batch, head) that the kernel wants."""
     if x.ndim == 4:
         return x
-    return x[(None,) * (4 - x.ndim)] if x.ndim < 4 else x.reshape(-1, *x.shape[-3:])
+    return x[(None,) * (4 - x.ndim)] if x.ndim < 4 else x.reshape(math.prod(x.shape[:-3]), *x.shape[-3:])
+
+
+def _dense_rows(x: Tensor) -> Tensor:
+    """The tensor with each row's numbers side by side; the kernel, unasked, takes that for granted."""
+    width = x.shape[-1]
+    side_by_side = x.stride(-1) == 1 or width == 1
+    return x if side_by_side and (x.stride(-2) >= width or x.shape[-2] == 1) else x.contiguous()
 
 
 def _folded_mask(mask: Tensor | None, lead: tuple[int, ...], nq: int, nk: int) -> Tensor | None:
@@ -115,7 +123,7 @@ def solve(problem: Problem, ask: Ask) -> Found:
     width = max(q.shape[-1], min(values.shape[-1], max(q.shape[-1], 64)))
     q4, k4 = pad_last(q4, width), pad_last(k4, width)
     outs, lse = [], None
-    for a in range(0, values.shape[-1], width):
+    for a in range(0, max(values.shape[-1], 1), width):
         piece = values[..., a : a + width]
         out, lse = FusedForward.apply(q4, k4, _fold(pad_last(piece, width)), mask4, causal)
         outs.append(out[..., : piece.shape[-1]])
@@ -135,6 +143,13 @@ def solve(problem: Problem, ask: Ask) -> Found:
         held = torch.where(lse == -torch.inf, torch.zeros_like(lse), lse - mean)
         found.entropy = held.clamp_min(0.0)
     return found
+
+
+def cancels(found: Found) -> bool:
+    """True where entropy = lse - E[logit] loses its digits: a small difference of two large numbers."""
+    lse = found.lse.detach()
+    size = torch.where(lse == -torch.inf, 0.0, lse).abs()
+    return lse.numel() > 0 and float(size.amax()) > (64.0 if lse.dtype == torch.float32 else 2.0**18)
 
 
 def _causal_empty(mask: Tensor, lead: tuple[int, ...], nq: int) -> Tensor:
@@ -164,7 +179,7 @@ def adjoint(problem: Problem, lse: Tensor, y: Tensor) -> Tensor:
     mask4 = _folded_mask(row_mask, lead, nk, nq)
     outs, back = [], None
     y = y.to(q.dtype).expand(*lead, nq, -1)
-    for a in range(0, y.shape[-1], width):
+    for a in range(0, max(y.shape[-1], 1), width):
         piece = y[..., a : a + width]
         out, back = FusedForward.apply(k4, q4, _fold(pad_last(piece, width)), mask4, causal)
         outs.append(out[..., : piece.shape[-1]])
@@ -186,6 +201,7 @@ class FusedForward(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, q, k, v, mask, causal):
+        q, k, v = (_dense_rows(x) for x in (q, k, v))
         with torch.no_grad():
             out, lse = getattr(torch.ops.aten, _FORWARD)(q, k, v, 0.0, causal, attn_mask=mask, scale=1.0)
         ctx.save_for_backward(q, k, v, out, lse)
@@ -194,6 +210,12 @@ class FusedForward(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, g_out, g_lse):
+        with torch.no_grad():
+            found = FusedForward._gradients(ctx, g_out, g_lse)
+        return *once(found, *ctx.saved_tensors, g_out, g_lse), None, None
+
+    @staticmethod
+    def _gradients(ctx, g_out, g_lse):
         q, k, v, out, lse = ctx.saved_tensors
         width = q.shape[-1]
         if g_lse is not None and bool((g_lse != 0).any()):
@@ -204,7 +226,7 @@ class FusedForward(torch.autograd.Function):
             g_out = torch.cat([g_out, g_out.new_ones((*g_out.shape[:-1], 1))], -1)
             q, k = pad_last(q, width + 1), pad_last(k, width + 1)
         g_q, g_k, g_v = _backward(g_out.contiguous(), q, k, v, out, lse, ctx.causal, ctx.mask)
-        return g_q[..., :width], g_k[..., :width], g_v[..., :width], None, None
+        return g_q[..., :width], g_k[..., :width], g_v[..., :width]
 
 
 def _backward(g_out, q, k, v, out, lse, causal, mask):

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..ask import Ask, Found
 from ..prior import Prior, Support
 from ..problem import Problem, learning
+from .backward import refuse
 from .compiled import LOG2E, TOP, available
 from .pool import spread
 
@@ -205,6 +206,7 @@ def _gradients(ctx, g_out, g_lse, g_entropy, _):
 
 
 listed.register_autograd(_gradients, setup_context=_remember)
+listed_backward.register_autograd(lambda ctx, *_: refuse())
 
 
 def _row_ranges(indptr: Tensor) -> list[tuple[int, int]]:

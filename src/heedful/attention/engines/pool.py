@@ -6,16 +6,17 @@ a fork, and the caller's thread count is as before when it returns.
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
-T = TypeVar("T")
+T, R = TypeVar("T"), TypeVar("R")
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 _lock = threading.Lock()
 
@@ -46,6 +47,19 @@ def fork_safe() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def in_any_process(call: Callable[..., R]) -> Callable[..., R]:
+    """The function, :func:`fork_safe`; in the process that imported this at no cost."""
+
+    @functools.wraps(call)
+    def safe(*args: Any, **options: Any) -> R:
+        if os.getpid() == _HOME:
+            return call(*args, **options)
+        with fork_safe():
+            return call(*args, **options)
+
+    return safe
 
 
 def _one_thread() -> None:

@@ -147,11 +147,10 @@ def tile(problem: Problem, ask: Ask, rows: slice) -> Found:
             mean = mean + (e_sink / safe * z_sink)[..., 0]
         found.entropy = torch.where(empty[..., 0], 0.0, (log_total[..., 0] - mean).clamp_min(0.0))
     for a in ask.powers:
-        power = (a * z).exp().sum(-1)
+        held = log_power(p, z - log_total, a).sum(-1)
         if sink is not None:
-            power = power + (a * z_sink).exp()[..., 0]
-        power = torch.where(empty[..., 0], torch.ones_like(power), power)
-        found.powers += (torch.where(empty[..., 0], -torch.inf, power.log() - a * log_total[..., 0]),)
+            held = held + log_power(e_sink / safe, z_sink - log_total, a)[..., 0]
+        found.powers += (torch.where(empty[..., 0], -torch.inf, finish_power(held, a)),)
     if ask.topk:
         found.topk = largest(z, p, ask.topk)
     if ask.nucleus:
@@ -175,6 +174,23 @@ def largest(rank: Tensor, value: Tensor, k: int) -> tuple[Tensor, Tensor]:
     index = torch.where(top.values == -torch.inf, -1, top.indices)
     weight = torch.where(index < 0, 0.0, value.gather(-1, top.indices))
     return pad_last(weight, k), pad_last(index, k, -1)
+
+
+def log_power(p: Tensor, log_p: Tensor, a: float) -> Tensor:
+    """What each weight adds to sum p**a; near a = 1, to sum p (p**(a - 1) - 1), which keeps the digits that
+    H = log(sum p**a) / (1 - a) asks for."""
+    if not near_one(a):
+        return (a * log_p).exp()
+    return p * ((a - 1.0) * log_p.masked_fill(p == 0, 0.0)).expm1()
+
+
+def finish_power(held: Tensor, a: float) -> Tensor:
+    """log sum p**a from the sum of what :func:`log_power` gives; 0 for an empty row."""
+    return held.log1p() if near_one(a) else torch.where(held == 0, 1.0, held).log()
+
+
+def near_one(a: float) -> bool:
+    return abs(a - 1.0) < 0.25
 
 
 def _nucleus(p: Tensor, shares: tuple[float, ...]) -> tuple[Tensor, ...]:
