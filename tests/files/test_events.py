@@ -97,3 +97,20 @@ def test_labels(table):
         read_labels(labels.assign(boolean_value=3), dated=True)
     with pytest.raises(InputError, match="boolean_value is empty"):
         read_labels(labels.assign(boolean_value=[None]).astype({"boolean_value": float}), dated=True)
+
+
+def test_offsets_that_change_are_counted_and_rows_are_those_of_the_file():
+    table = pd.DataFrame(
+        {
+            "subject_id": [1, 1, 1],
+            "time": [None, "2020-01-01T00:00:00Z", "2020-01-01T00:00:00+05:00"],
+            "code": ["sex", "a", "b"],
+        }
+    )
+    events = read_events(table)
+    seen = sorted(t for t in events.time if t == t)
+    assert seen[-1] - seen[0] == pytest.approx(5 / 24)
+    assert "row 4 has +0500" in events.notes[0]
+    with pytest.raises(InputError) as error:
+        read_events(table.assign(time=[None, "2020-01-01", "tomorrow"]))
+    assert error.value.where.startswith("row 4")

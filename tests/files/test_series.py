@@ -78,3 +78,14 @@ def test_a_column_named_twice_is_refused(tmp_path):
     path.write_text("date,a,a\n2000-01-01,1,2\n2000-02-01,3,4\n")
     with pytest.raises(InputError, match="two columns are called 'a'"):
         read_series(path)
+
+
+def test_offsets_that_change_are_counted_with_the_row(tmp_path):
+    (tmp_path / "s.csv").write_text(
+        "date,x,y\n2021-03-27 12:00:00+01:00,1,2\n2021-03-28 12:00:00+02:00,2,1\n"
+        "2021-03-29 12:00:00+02:00,3,4\n"
+    )
+    frame = read_series(tmp_path / "s.csv")
+    assert frame.index[1] == pd.Timestamp("2021-03-28 10:00:00")
+    assert "2 of 3 times" in frame.attrs["notes"][0]
+    assert "row 3 has +0200" in frame.attrs["notes"][0]

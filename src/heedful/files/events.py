@@ -115,21 +115,20 @@ def read_events(
     parts = source if isinstance(source, list) else [source]
     if not parts:
         raise InputError("no event table was given")
-    frames, dated = [], set()
+    frames, dated, notes = [], set(), []
     for part in parts:
         frame, path = _table(part)
-        one, is_dated = _columns(frame, path, subject, time, code, value)
+        one, is_dated = _columns(frame, path, subject, time, code, value, notes)
         frames.append(one)
         if is_dated is not None:
             dated.add(is_dated)
     if len(dated) > 1:
         raise InputError("one table has dates and another numbers of days", remedy="write both the same way")
     frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
-    return _ordered(frame, bool(dated and dated.pop()))
+    return _ordered(frame, bool(dated and dated.pop()), notes)
 
 
-def _ordered(frame: pd.DataFrame, dated: bool) -> Events:
-    notes = []
+def _ordered(frame: pd.DataFrame, dated: bool, notes: list[str]) -> Events:
     codes, names = pd.factorize(frame["code"], sort=True)
     frame = frame.assign(code=codes)
     order = frame.sort_values(["subject", "time", "code"], kind="stable", na_position="first")
@@ -167,7 +166,8 @@ def read_labels(source: str | Path | pd.DataFrame, *, dated: bool) -> pd.DataFra
     source : path or DataFrame
         ``subject_id, prediction_time`` and either ``boolean_value`` (MEDS label) or ``duration, event``
         (days from the prediction time to the event or to the end of follow-up, and whether it came); with
-        neither, times to predict at. Other numeric columns are static covariates.
+        neither, times to predict at. Other numeric columns are static covariates. Repairs are counted in the
+        answer's ``attrs["notes"]``.
     dated : bool
         Whether the events' times are dates.
 
@@ -179,7 +179,8 @@ def read_labels(source: str | Path | pd.DataFrame, *, dated: bool) -> pd.DataFra
     frame, path = _table(source)
     who = _pick(frame, None, SUBJECT, path, "subject")
     when = _pick(frame, None, ("prediction_time", *TIME), path, "prediction_time")
-    index = as_times(frame[when], path)
+    notes: list[str] = []
+    index = as_times(frame[when], path, notes=notes)
     if isinstance(index, pd.DatetimeIndex) != dated:
         raise InputError(
             f"prediction times are {'dates' if not dated else 'numbers'}, the events' times are "
@@ -188,6 +189,7 @@ def read_labels(source: str | Path | pd.DataFrame, *, dated: bool) -> pd.DataFra
             remedy="write both the same way",
         )
     out = pd.DataFrame({"subject": frame[who].to_numpy(), "time": _days(index)})
+    out.attrs["notes"] = notes
     rest = [c for c in frame.columns if c not in (who, when)]
     if "boolean_value" in rest:
         flag = frame["boolean_value"]
@@ -270,7 +272,7 @@ def _pick(frame: pd.DataFrame, asked: str | None, usual: tuple[str, ...], path, 
     )
 
 
-def _columns(frame, path, subject, time, code, value) -> tuple[pd.DataFrame, bool | None]:
+def _columns(frame, path, subject, time, code, value, notes) -> tuple[pd.DataFrame, bool | None]:
     if frame.empty:
         raise InputError("has no rows", path=path)
     who, what = _pick(frame, subject, SUBJECT, path, "subject"), _pick(frame, code, CODE, path, "code")
@@ -292,7 +294,7 @@ def _columns(frame, path, subject, time, code, value) -> tuple[pd.DataFrame, boo
     known = frame[when].notna()
     days, dated = np.full(len(frame), np.nan), None
     if known.any():
-        index = as_times(frame.loc[known, when], path)
+        index = as_times(frame.loc[known, when], path, notes=notes)
         dated = isinstance(index, pd.DatetimeIndex)
         days[known.to_numpy()] = _days(index)
     return pd.DataFrame(

@@ -31,7 +31,8 @@ def read_series(
     Returns
     -------
     DataFrame (T, N)
-        Float64; NaN where a cell is empty. Neither sorted nor filled: what reads it decides.
+        Float64; NaN where a cell is empty. Neither sorted nor filled: what reads it decides. Repairs are
+        counted in ``attrs["notes"]``.
 
     Raises
     ------
@@ -51,9 +52,9 @@ def read_series(
         raise InputError(
             f"no column {time!r}; there are {', '.join(map(repr, frame.columns[:12]))}", path=path
         )
-    clock = time if time is not None else _find_clock(frame)
+    clock, notes = time if time is not None else _find_clock(frame), []
     if clock is not None:
-        frame = frame.set_index(as_times(frame[clock], path)).drop(columns=clock)
+        frame = frame.set_index(as_times(frame[clock], path, notes=notes)).drop(columns=clock)
     if columns:
         unknown = [c for c in columns if c not in frame.columns]
         if unknown:
@@ -61,7 +62,9 @@ def read_series(
                 f"no column {unknown[0]!r}; there are {', '.join(map(repr, frame.columns[:12]))}", path=path
             )
         frame = frame[list(columns)]
-    return pd.DataFrame({c: numbers(frame[c], path) for c in frame.columns}, index=frame.index)
+    out = pd.DataFrame({c: numbers(frame[c], path) for c in frame.columns}, index=frame.index)
+    out.attrs["notes"] = notes
+    return out
 
 
 def numbers(column: pd.Series, path: str | Path | None = None, first_row: int = 2) -> pd.Series:
@@ -85,20 +88,36 @@ def numbers(column: pd.Series, path: str | Path | None = None, first_row: int = 
     return column.astype(np.float64)
 
 
-def as_times(column: pd.Series, path: str | Path | None = None, first_row: int = 2) -> pd.Index:
-    """Numbers as they are; else dates, all of one ISO-like format and one time zone, as UTC without zone.
+def as_times(
+    column: pd.Series,
+    path: str | Path | None = None,
+    first_row: int = 2,
+    *,
+    notes: list[str] | None = None,
+) -> pd.Index:
+    """Numbers as they are; else dates, all of one ISO-like format, with a zone or without, as UTC.
+
+    Offsets from UTC may differ from row to row (summer time does that): what has another one than the first
+    row is counted in ``notes``, where a list is given.
 
     Raises
     ------
     InputError
-        An empty time, a mixture of formats or of time zones, text that is no date; with its row.
+        An empty time, a mixture of formats or of times with and without zone, text that is no date; with its
+        row.
     """
+
+    def row(at: int) -> int:
+        """As the file counts it, also where the column is what is left of a table."""
+        whole = pd.api.types.is_integer_dtype(column.index)
+        return first_row + (int(column.index[at]) if whole else at)
+
     if column.isna().any():
         at = int(np.flatnonzero(column.isna().to_numpy())[0])
         raise InputError(
             f"the time is empty ({int(column.isna().sum())} such rows)",
             path=path,
-            where=f"row {at + first_row}, column {column.name!r}",
+            where=f"row {row(at)}, column {column.name!r}",
             remedy="remove these rows",
         )
     if pd.api.types.is_numeric_dtype(column):
@@ -116,9 +135,18 @@ def as_times(column: pd.Series, path: str | Path | None = None, first_row: int =
             f"{text.iloc[at]!r} {'lacks' if with_zone else 'has'} a time zone, the rows before "
             f"{'have' if with_zone else 'lack'} one",
             path=path,
-            where=f"row {at + first_row}, column {column.name!r}",
+            where=f"row {row(at)}, column {column.name!r}",
             remedy="write all times in UTC",
         )
+    if zone.any() and notes is not None:
+        offset = text.str.extract(r"(Z|[+-]\d\d:?\d\d)$")[0].str.replace(":", "").replace("Z", "+0000")
+        other = (offset != offset.iloc[0]).to_numpy()
+        if other.any():
+            at = int(other.argmax())
+            notes.append(
+                f"{int(other.sum())} of {len(text)} times in column {column.name!r} have another offset from "
+                f"UTC than the first ({offset.iloc[0]}; row {row(at)} has {offset.iloc[at]}): all read as UTC"
+            )
     try:
         parsed = pd.to_datetime(text, utc=bool(zone.any()))
     except (ValueError, TypeError, OverflowError):
@@ -127,7 +155,7 @@ def as_times(column: pd.Series, path: str | Path | None = None, first_row: int =
         raise InputError(
             f"{text.iloc[at][:40]!r} is not a date of the format of {text.iloc[0]!r}",
             path=path,
-            where=f"row {at + first_row}, column {column.name!r}",
+            where=f"row {row(at)}, column {column.name!r}",
             remedy="write all dates alike, as YYYY-MM-DD",
         ) from None
     index = pd.DatetimeIndex(parsed, name=column.name)
