@@ -6,9 +6,10 @@ import torch
 from sklearn.base import clone
 
 from heedful.errors import InputError
-from heedful.perceive.locate import PatchClassifier, find, locate, make_scenes
+from heedful.perceive.locate import PatchClassifier, Scenes, find, locate, make_scenes
 from heedful.perceive.locate.assess import assess
 from heedful.perceive.locate.claims import landmark_claim, removal_claim
+from heedful.perceive.locate.demo import tell
 from heedful.perceive.locate.measures import chance, pointing, precision_at_k
 from heedful.perceive.locate.reading import class_weights
 from heedful.perceive.locate.retrieval import mean_average_precision
@@ -185,6 +186,27 @@ def test_assess_puts_every_map_beside_every_other(model, test_scenes):
     assert table.loc["random", "p@k"] < table.loc["contributions", "p@k"]
     assert facts["n_right"] <= facts["n"]
     assert table.loc["contributions", "p"] == pytest.approx(0.02)
+    classes = facts["classes"].set_index("class")
+    assert classes["images"].sum() == facts["n"]
+    own, right = facts["values"]["contributions"], classes["images"] * classes["accuracy"]
+    assert (classes["p@k"] * right).sum() / right.sum() == pytest.approx(own["p@k"].mean())
+    assert "mass on distractors" in table
+    unmarked = Scenes(
+        test_scenes.images, test_scenes.labels, test_scenes.landmark, 0 * test_scenes.distractors > 0
+    )
+    assert "mass on distractors" not in assess(model, unmarked[:12], rounds=9)[0]
+
+
+def test_a_class_told_by_something_else_than_its_landmark_is_named(model, test_scenes):
+    astray = test_scenes.landmark.copy()
+    rings = test_scenes.labels == "ring"
+    astray[rings] = np.roll(astray[rings], (16, 16), (1, 2))  # where the masks say, the map does not point
+    scenes = Scenes(test_scenes.images, test_scenes.labels, astray, test_scenes.distractors)
+    story = tell(model, scenes, *assess(model, scenes, rounds=9), seed=0, data="", trust="none")
+    said = [note for note in story.notes if "no evidence" in note]
+    assert len(said) == 1
+    assert said[0].startswith("ring:")
+    assert story.tables["classes"]["class"].tolist() == ["cross", "ring"]
 
 
 def test_claims_hold_for_the_trained_and_not_for_the_untrained(model, test_scenes):

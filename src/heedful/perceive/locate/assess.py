@@ -58,11 +58,13 @@ def assess(model, scenes: Scenes, *, seed: int = 0, rounds: int = 999) -> tuple[
     Returns
     -------
     table : DataFrame
-        One row per map: passes, pointing, p@k, p@5, mass on landmark and on distractors, deletion (mean
-        probability left over 1..5 blanked patches, and accuracy after 5), permutation p of the mass.
+        One row per map: passes, pointing, p@k, p@5, mass on landmark and on distractors (where any are
+        marked), deletion (mean probability left over 1..5 blanked patches, and accuracy after 5),
+        permutation p of the mass.
     facts : dict
         ``accuracy``, ``n``, ``n_right``, ``k`` (mean landmark patches), ``chance`` (its share of the area),
-        ``pointing_wrong``, and per map ``values``: the per-image measures, for paired comparisons.
+        ``pointing_wrong``, per map ``values``: the per-image measures, for paired comparisons, and
+        ``classes``: per class the images, the accuracy, and the first map's pointing and p@k.
     """
     scenes = scenes[scenes.labels != NONE]
     predicted = model.predict(scenes.images)
@@ -93,6 +95,8 @@ def assess(model, scenes: Scenes, *, seed: int = 0, rounds: int = 999) -> tuple[
             "deletion": gone["probability"],
             "correct after 5": gone["correct"],
         }
+        if not d.any():  # none is marked: a column of zeros would read as a merit
+            del each["mass on distractors"]
         facts["values"][name] = each
         passes = PASSES.get(name, str(1 + maps.shape[1]))
         rows.append(
@@ -107,7 +111,23 @@ def assess(model, scenes: Scenes, *, seed: int = 0, rounds: int = 999) -> tuple[
         maps = model.maps(scenes.images[wrong], predicted[wrong])
         first = next(iter(maps))
         facts["pointing_wrong"] = float(measures.pointing(maps[first], truth[wrong]).mean())
+    first = next(iter(facts["values"].values()))
+    facts["classes"] = pd.DataFrame(
+        [
+            {
+                "class": str(c),
+                "images": int((scenes.labels == c).sum()),
+                "accuracy": float((predicted == c)[scenes.labels == c].mean()),
+                **{k: _mean(first[k][good.labels == c]) for k in ("pointing", "p@k", "overlap")},
+            }
+            for c in np.unique(scenes.labels)
+        ]
+    )
     return pd.DataFrame(rows).set_index("map"), facts
+
+
+def _mean(values) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")
 
 
 def ruin(model, images, queries: np.ndarray, *, seed: int = 0) -> tuple[pd.DataFrame, dict]:

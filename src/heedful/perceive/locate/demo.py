@@ -154,13 +154,24 @@ def tell(
             caption=reading.certificate,
             verdict=verdicts[0] if verdicts and i == 0 else None,
         )
-        for i in range(min(3, len(good)))
+        for i in _one_of_each(good.labels[:24])
     ]
-    pics += [
-        pictures.compared("Precision at k", table, "p@k", caption="one pass against many"),
-        pictures.compared("Mass on distractors", table, "mass on distractors", caption="lower is better"),
+    pics.append(pictures.compared("Precision at k", table, "p@k", caption="one pass against many"))
+    if "mass on distractors" in table:
+        pics.append(
+            pictures.compared("Mass on distractors", table, "mass on distractors", caption="lower is better")
+        )
+    classes = facts["classes"]
+    tables = {"maps": table.reset_index(), "classes": classes, "places": reading.table(3)}
+    astray = classes[(classes["pointing"] < 0.5) & (classes["images"] >= 5)]
+    notes = [
+        *notes,
+        *(
+            f"{row['class']}: named rightly in {row['accuracy']:.0%}, pointed at in {row['pointing']:.0%} "
+            "of these: it is told by something else than its landmark, and its places are no evidence."
+            for _, row in astray.iterrows()
+        ),
     ]
-    tables = {"maps": table.reset_index(), "places": reading.table(3)}
     if plain_table is not None:
         tables["plain ViT"] = plain_table.reset_index()
     return Story(
@@ -179,3 +190,10 @@ def tell(
         notes=list(notes),
         reading=reading,
     )
+
+
+def _one_of_each(labels, most: int = 4) -> list[int]:
+    """The first image of each class, and more of them up to three."""
+    first = sorted(int(np.flatnonzero(labels == c)[0]) for c in np.unique(labels))
+    more = [i for i in range(len(labels)) if i not in first]
+    return (first + more[: max(0, 3 - len(first))])[:most]
