@@ -47,6 +47,9 @@ def test_train_point_find(folder):
         out=folder / "rank.csv",
     )
     assert [s.name for s in found.scores] == ["average precision", "overlap (IoU)"]
+    relevant = [p.name for p in some[1:3]]
+    for picture in found.pictures:
+        assert bool(picture.outlines) == (picture.title.split()[-1] in relevant)
     assert some[0].name not in (folder / "rank.csv").read_text()  # the query is not its own scene
 
 

@@ -78,6 +78,7 @@ def find_story(query, scenes, model, *, top, relevant, masks, out) -> Story:
         below = int((scores < 0).sum())
         if below:
             notes.append(f"{below} of {len(scores)} scenes score below 0: more speaks against than for it.")
+    outlined: dict[int, np.ndarray] = {}
     if relevant is not None:
         named = {line.strip() for line in read_text(relevant).splitlines() if line.strip()}
         if not named:
@@ -95,6 +96,7 @@ def find_story(query, scenes, model, *, top, relevant, masks, out) -> Story:
             each = []
             for i in np.flatnonzero(shows):
                 mask = read_mask(masks, scenes, paths[i], pixels[i].shape[:2], found[i].pixels.shape[:2])
+                outlined[i] = mask
                 truth = truth_patches(mask[None], classifier.patch)
                 if truth.any():  # by chance a share a of the area gives a / (2 - a)
                     area = truth.mean()
@@ -110,6 +112,7 @@ def find_story(query, scenes, model, *, top, relevant, masks, out) -> Story:
             pixels[i],
             maps[i].reshape(pixels[i].shape[0] // classifier.patch, -1),
             patch=classifier.patch,
+            landmark=outlined.get(i),
             caption=f"score {scores[i]:.2f}",
         )
         for n, i in enumerate(order[:4])
