@@ -36,6 +36,7 @@ from .inpaint_cases import (
     psnr,
     tumours,
 )
+from .inpaint_learned import LESSONS, lesson_table, lessons, profile
 
 VOLUME_TEST = (
     ("dicom", (3, 9, 15), ("sq24", "sq48", "lesion", "streak")),
@@ -223,7 +224,12 @@ def pieces(which, which_volumes):
     table = {f"slices {source}{z}": lambda s=source, z=z: slices([(s, z)]) for source, z in which}
     table |= {f"volume {case[0]}": lambda case=case: volumes([case]) for case in which_volumes}
     table |= {f"gap {gap}": lambda gap=gap: volumes(which_volumes[:1], gap) for gap in (2, 3, 5)}
-    return table | {"tumours": tumours, "numbers": number_types}
+    table |= {
+        f"learned {n} {seed}": lambda name=name, seed=seed: lessons(name, seed, which)
+        for n, name in enumerate(LESSONS)
+        for seed in range(3)
+    }
+    return table | {"tumours": tumours, "numbers": number_types, "profile": profile}
 
 
 def kept(folder: Path | None, name: str, run) -> list[dict]:
@@ -314,6 +320,8 @@ def _run(which, which_volumes, out, folder=None):
         ("By slice (PSNR, dB)", by_slice),
         ("Volumes, one slice lost", _public(one)),
         ("Volumes, gaps of 2, 3 and 5 slices", _public(gaps)),
+        ("A correction learned on whole slices (not the default)", lesson_table(every("learned"))),
+        ("Where the default's time goes", done["profile"]),
         ("Number types", done["numbers"]),
         ("Planted tumours: where the sources lie", done["tumours"]),
     ]

@@ -127,3 +127,35 @@ def test_command_fills_and_never_overwrites(tmp_path):
     moved = _nrrd(tmp_path / "moved.nrrd", hidden, **{"space origin": [5, 0, 0]})
     with pytest.raises(InputError, match="beside the scan"):
         inpaint(scan, mask=moved)
+
+
+def test_command_learns_a_correction_and_uses_it_again(tmp_path):
+    from heedful.files.scan import read_scan
+    from heedful.perceive.inpaint.command import inpaint
+
+    truth, _ = holes.phantom(seed=4, size=96, slices=2)
+    hidden = np.zeros(truth.shape, np.uint8)
+    hidden[1, 40:50, 30:40] = 1
+    scan = _nrrd(tmp_path / "scan.nrrd", truth.astype(np.int16))
+    mask = _nrrd(tmp_path / "mask.nrrd", hidden)
+    weights, first, second = (tmp_path / n for n in ("c.safetensors", "a.nrrd", "b.nrrd"))
+    story = inpaint(scan, mask=mask, out=first, learn=weights, in_plane=True, trust="none")
+    assert story.outputs == [weights, first]
+    assert any("learned on 1 slice (" in note for note in story.notes)
+    inpaint(scan, mask=mask, out=second, weights=weights, in_plane=True, trust="none")
+    assert np.array_equal(read_scan(first).stored, read_scan(second).stored)
+    # another pixel size is told
+    wide = {"space directions": np.diag([2.0, 2.0, 6.0])}
+    coarse = _nrrd(tmp_path / "coarse.nrrd", truth.astype(np.int16), **wide)
+    far = _nrrd(tmp_path / "far.nrrd", hidden, **wide)
+    story = inpaint(coarse, mask=far, weights=weights, in_plane=True, trust="none")
+    assert any("may do harm" in note for note in story.notes)
+    with pytest.raises(InputError, match="exists already"):
+        inpaint(scan, mask=mask, learn=weights)
+    with pytest.raises(InputError, match="--learn makes"):
+        inpaint(scan, mask=mask, learn=tmp_path / "d.safetensors", weights=weights)
+    with pytest.raises(InputError, match=r"scan\.nrrd"):
+        inpaint(scan, mask=mask, weights=scan)
+    all_damaged = _nrrd(tmp_path / "all.nrrd", hidden[[1, 1]])
+    with pytest.raises(InputError, match="every slice is damaged"):
+        inpaint(scan, mask=all_damaged, learn=tmp_path / "d.safetensors")

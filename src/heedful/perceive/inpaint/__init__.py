@@ -14,5 +14,6 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "mix": ["experts"],
         "model": ["Filling", "Inpainter"],
         "reading": ["question", "shares"],
+        "trained": ["Corrector"],
     },
 )

@@ -34,8 +34,18 @@ def inpaint(
         Path | None, typer.Option(help="Write every filled voxel, its interval and its sources here (CSV).")
     ] = None,
     method: Annotated[
-        str, typer.Option(help="mix; attention; plain: one softmax over patches, read directly.")
+        str, typer.Option(help="mix; trained; attention; plain: one softmax over patches, read directly.")
     ] = "mix",
+    weights: Annotated[
+        Path | None, typer.Option(help="Use this correction, learned before, within slices (trained).")
+    ] = None,
+    learn: Annotated[
+        Path | None, typer.Option(help="Learn a correction on whole slices, write it here, and use it.")
+    ] = None,
+    whole: Annotated[
+        list[Path] | None,
+        typer.Option(help="Scan without damage to learn from, repeatable; else this scan's whole slices."),
+    ] = None,
     in_plane: Annotated[
         bool, typer.Option("--in-plane", help="Do not use the slices above and below.")
     ] = False,
@@ -55,16 +65,21 @@ def inpaint(
     from ...reading.story import Story
     from ...writing import write_atomic
     from . import claims, pictures, reading, scans
-    from .model import Inpainter
+    from .model import MIXED, Inpainter
+    from .trained import Corrector
 
     if trust not in ("none", "quick", "full"):
         raise InputError(f"--trust {trust}; one of none, quick, full")
-    for target in (out, table):
+    for target in (out, table, learn):
         if target is not None and target.exists():
             raise InputError(
                 "exists already; nothing is overwritten", path=target, remedy="choose another name"
             )
-    estimator = Inpainter(method=method, calibrate=calibrate, level=level, in_plane=in_plane, seed=seed)
+    if (learn is not None and weights is not None) or (whole and learn is None):
+        raise InputError("--learn makes what --weights reads, and --whole says from what", remedy="give one")
+    method = "trained" if method == "mix" and (learn or weights) else method
+    corrector = Corrector.load(weights) if weights else Corrector(seed=seed) if learn else None
+    estimator = Inpainter(method, calibrate, level, in_plane=in_plane, seed=seed, weights=corrector)
     estimator.check_params()
     volume = read_scan(scan)
     if out is not None:
@@ -82,13 +97,17 @@ def inpaint(
         regions = regions.transpose(found.order)
         notes += more
     hu, hidden = found.hu, found.hidden
+    outputs = []
+    if learn is not None:
+        outputs.append(_learn(corrector, learn, found, volume, [read_scan(path) for path in whole or []]))
+    if corrector is not None:
+        notes += scans.told_of(corrector, volume)
     try:
         filling = _with_progress(estimator, found, calibrate)
     except InputError as error:
         raise InputError(
             error.what, path=error.path or scan, where=error.where, remedy=error.remedy
         ) from None
-    outputs = []
     if out is not None:
         stored, more = scans.fill_values(volume, found, filling.hu)
         notes += more
@@ -109,7 +128,7 @@ def inpaint(
             )
         )
         drawn.append(pictures.before_after(hu, filling, z))
-    drawn += [pictures.mixture(p) for p in filling.parts if p.route == "slice" and method == "mix"][:3]
+    drawn += [pictures.mixture(p) for p in filling.parts if p.route == "slice" and method in MIXED][:3]
     tables = {"slices": _summary(filling)}
     if regions is not None and with_sources:
         tables["sources by tissue"] = reading.shares(filling, regions)
@@ -119,7 +138,7 @@ def inpaint(
     routes = {part.route for part in filling.parts}
     told = {"volume": "from the slices above and below", "slice": "within their slice"}
     for part in filling.parts:
-        if part.route == "slice" and method == "mix":
+        if part.route == "slice" and method in MIXED:
             notes.append(
                 f"slice {part.z}: attention makes {part.share:.0%} of the fill; sources explain that part"
             )
@@ -144,6 +163,32 @@ def inpaint(
         reading=None if asked is None else reading.read(filling, asked, chief),
         outputs=outputs,
     )
+
+
+def _learn(corrector, path, found, volume, others):
+    """Fit the correction on whole scans, or on this one's whole slices, and write it."""
+    from ...errors import InputError
+    from ...learn import progress
+    from . import scans
+
+    if others:
+        none = [scans.ready(other, 0 * other.stored.astype("i1")) for other in others]
+        volumes, spacing = [other.hu for other in none], float(others[0].spacing[0])
+    else:
+        volumes, spacing = [found.hu[~found.hidden.any((1, 2))]], float(volume.spacing[0])
+        if not len(volumes[0]):
+            raise InputError(
+                "every slice is damaged; nothing is whole to learn from",
+                path=volume.path,
+                remedy="give scans without damage (--whole)",
+            )
+    ticks = progress(range(min(corrector.slices, sum(map(len, volumes)))), "hiding holes in whole slices")
+    rounds = iter(ticks)
+    try:
+        corrector.fit(volumes, spacing=spacing, progress=lambda: next(rounds, None))
+    finally:
+        ticks.close()
+    return corrector.save(path)
 
 
 def _scores(filling):

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 KINDS = ("square", "lesion", "band", "streak")
+DAMAGE = {"sq16": 5, "sq24": 4, "sq32": 3, "sq48": 2, "lesion": 3, "band": 2, "streak": 2}  # kind: how many
 TISSUES = {1: "core", 2: "rim", 3: "liver", 4: "bone", 5: "fat", 6: "muscle"}
 
 
@@ -72,6 +73,45 @@ def place(shape_mask, allowed, rng, taken, margin: int = 6, tries: int = 400):
             hole[spot] = shape_mask
             return hole
     return None
+
+
+def damage(kind: str, image, rng, scale: float = 1.0):
+    """A few separate holes of one kind, wholly within the body: (H, W) bool.
+
+    Parameters
+    ----------
+    kind : str
+        One of ``DAMAGE``.
+    image : array, shape (H, W)
+        HU.
+    rng : Generator
+    scale : float
+        Sizes in pixels are multiplied by it.
+
+    Examples
+    --------
+    >>> image = phantom(seed=0, size=128)[0][0]
+    >>> hole = damage("sq16", image, np.random.default_rng(0))
+    >>> int(hole.sum()) % 256, bool(hole.any())
+    (0, True)
+    """
+    body = ndimage.binary_erosion(body_of(image), iterations=max(int(6 * scale), 2))
+    taken = np.zeros(image.shape, bool)
+    if kind == "band":
+        return (band(rng, image.shape, scale) | band(rng, image.shape, scale)) & body
+    if kind == "streak":
+        inside = np.argwhere(ndimage.binary_erosion(body, iterations=int(40 * scale)))
+        for _ in range(2 if len(inside) else 0):
+            taken |= streak(rng, image.shape, inside[rng.integers(len(inside))], scale) & body
+        return taken
+    for _ in range(DAMAGE[kind]):
+        if kind == "lesion":
+            shape = lesion(rng, max(int(rng.integers(20, 60) * scale), 8))
+        else:
+            shape = square(int(int(kind[2:]) * scale))
+        spot = place(shape, body, rng, taken)
+        taken |= spot if spot is not None else False
+    return taken
 
 
 def phantom(seed: int = 0, size: int = 192, slices: int = 1):

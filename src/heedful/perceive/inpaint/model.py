@@ -12,7 +12,8 @@ from . import mix, provenance, rehide, volume
 from .patches import Asked, attend_patches
 from .tokens import check, depth_of, readable
 
-METHODS = ("mix", "attention", "plain")
+METHODS = ("mix", "trained", "attention", "plain")
+MIXED = ("mix", "trained")
 SHIPPED_SPREAD = {0.9: (1.4, 1.55, 1.5)}  # quantiles of |error| / spread in volumes, developer slices
 
 
@@ -121,8 +122,8 @@ class Inpainter(BaseEstimator):
     Parameters
     ----------
     method : str
-        "mix"; "attention" (patches on a kriging base alone); "plain" (one softmax over patches, read
-        directly: the idea in its plainest form).
+        "mix"; "trained" (the mix and a correction learned on whole volumes); "attention" (patches on a
+        kriging base alone); "plain" (one softmax over patches, read directly: the idea in its plainest form).
     calibrate : bool
         Learn weights and interval by re-hiding in ``fit``; else the shipped ones are used.
     level : float
@@ -131,6 +132,8 @@ class Inpainter(BaseEstimator):
     in_plane : bool
         Fill each slice by itself even where its neighbours are visible.
     seed : int
+    weights : Corrector, optional
+        What "trained" adds within a slice; fitted.
 
     Attributes
     ----------
@@ -155,6 +158,7 @@ class Inpainter(BaseEstimator):
         rehidings: int = 4,
         in_plane: bool = False,
         seed: int = 0,
+        weights=None,
     ):
         self.method = method
         self.calibrate = calibrate
@@ -162,6 +166,7 @@ class Inpainter(BaseEstimator):
         self.rehidings = rehidings
         self.in_plane = in_plane
         self.seed = seed
+        self.weights = weights
 
     def fit(self, hu, hidden, progress=None, heights=None):
         """Learn from the scan's own visible places what fills best and how far it errs.
@@ -233,6 +238,8 @@ class Inpainter(BaseEstimator):
         """Refuse parameters that are not among those allowed."""
         if self.method not in METHODS:
             raise InputError(f"method is {self.method!r}, one of {', '.join(METHODS)} is expected")
+        if (self.method == "trained") != (self.weights is not None):
+            raise InputError("the method 'trained' and weights go together", remedy="give both, or neither")
         if not 0.5 <= self.level < 1:
             raise InputError(f"level is {self.level}, 0.5 to below 1 is expected")
         if self.level != 0.9 and not self.calibrate:
@@ -246,7 +253,7 @@ class Inpainter(BaseEstimator):
         for z in np.flatnonzero(hidden.any((1, 2))).tolist():
             flat = np.zeros(hidden.shape[1:], bool)
             image = start[z].copy()
-            if self.method != "mix" or self.in_plane or len(hidden) == 1:
+            if self.method not in MIXED or self.in_plane or len(hidden) == 1:
                 flat = hidden[z].copy()
             else:
                 for region in volume.regions(hidden[z]):
@@ -287,8 +294,11 @@ class Inpainter(BaseEstimator):
     def _in_plane(self, image, flat, avoid, z, cal):
         cal = cal or rehide.shipped(self.level)
         fills, asked = mix.experts(image, flat, avoid=avoid, seed=self.seed)
-        if self.method == "mix":
+        if self.method in MIXED:
             value = mix.combine(fills, cal.weights)
+            if self.weights is not None:
+                added = self.weights.correct(image, flat, fills)
+                value, fills = np.clip(value + added, mix.LOW, mix.HIGH), fills + added
         else:
             plain = self.method == "plain"
             asked = attend_patches(
@@ -302,7 +312,7 @@ class Inpainter(BaseEstimator):
             value = np.clip(asked.fill[flat], mix.LOW, mix.HIGH)
         wide = _at_depth(cal.quantiles, flat) * mix.disagreement(fills, value)
         at = mix.EXPERTS.index("attention")
-        share = 1.0 if self.method != "mix" else float(cal.weights[at])
+        share = 1.0 if self.method not in MIXED else float(cal.weights[at])
         return Part(
             z,
             flat,
@@ -311,7 +321,7 @@ class Inpainter(BaseEstimator):
             value - wide,
             value + wide,
             None if asked is None else provenance.of_patches(asked, image, flat),
-            fills[at] if self.method == "mix" else value,
+            fills[at] if self.method in MIXED else value,
             0.0 if asked is None else share,
             cal,
             asked,
@@ -330,6 +340,7 @@ class Inpainter(BaseEstimator):
                     level=self.level,
                     rounds=self.rehidings,
                     seed=self.seed,
+                    correct=None if self.weights is None else self.weights.correct,
                     progress=progress,
                 )
             else:

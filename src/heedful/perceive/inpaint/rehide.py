@@ -185,7 +185,9 @@ def fit_weights(G, start=None):
     return w / w.sum()
 
 
-def calibrate(image, hidden, *, level: float = 0.9, rounds: int = 4, seed: int = 0, progress=None):
+def calibrate(
+    image, hidden, *, level: float = 0.9, rounds: int = 4, seed: int = 0, correct=None, progress=None
+):
     """Learn the mix and the interval's width by hiding look-alike places.
 
     Parameters
@@ -197,6 +199,8 @@ def calibrate(image, hidden, *, level: float = 0.9, rounds: int = 4, seed: int =
         Wanted coverage of the interval.
     rounds : int
     seed : int
+    correct : callable, optional
+        ``(image, hidden, fills) -> (P,)``: what is added to the mix, HU.
     progress : callable, optional
         Called after each round.
 
@@ -213,7 +217,9 @@ def calibrate(image, hidden, *, level: float = 0.9, rounds: int = 4, seed: int =
         if again.any():
             used |= again
             fills, _ = mix.experts(image, again, avoid=hidden, seed=seed + r)
-            gathered.append((fills, image[again], depth_of(again)))
+            added = 0.0 if correct is None else correct(image, again, fills)
+            # the mix is judged with what is added to it: as if the truth lacked that
+            gathered.append((fills + added, image[again], depth_of(again)))
             plain = np.clip(biharmonic(np.clip(image, mix.LOW, mix.HIGH), again)[again], -1000, 1000)
             peer.append(np.mean((plain - np.clip(image[again], -1000, 1000)) ** 2))
         if progress:

@@ -140,6 +140,21 @@ def fill_values(scan: Scan, found: Ready, filled):
     return stored, notes
 
 
+def told_of(corrector, scan: Scan) -> list[str]:
+    """What has to be known of a learned correction on this scan: notes."""
+    said = [
+        f"within slices a correction is added, times {corrector.share:g}, that was learned on "
+        f"{corrector.slices_} slice{'s' * (corrector.slices_ > 1)} ({corrector.windows_} windows)"
+    ]
+    known, own = corrector.spacing_, float(scan.spacing[0])
+    if known and not scan.unsure and not 1 / 1.5 < own / known < 1.5:
+        said.append(
+            f"the correction was learned on pixels of {known:.3g} mm, the scan's are {own:.3g} mm: "
+            "it may do harm; learn on scans like this one"
+        )
+    return said
+
+
 def _reaching(padding, hidden):
     """Masked padding that is of one piece, within its slice, with padding beyond the mask."""
     found = np.zeros(padding.shape, bool)
