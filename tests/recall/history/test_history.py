@@ -211,6 +211,26 @@ def test_a_horizon_is_needed_and_other_codes_are_counted(cohort):
     np.testing.assert_allclose(model.predict(strange, labels), model.predict(events, labels))
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda e, x: (e.assign(time=e["time"] + 1e5), x), "no event lies at or before any of the"),
+        (lambda e, x: (e, x.assign(duration=x["duration"].clip(upper=300))), "longer than the horizon"),
+        (lambda e, x: (e, x.assign(dead=x["event"])), "'dead' is the outcome itself"),
+        (lambda e, x: (e, x.assign(until=x["duration"])), "'until' is the duration itself"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_refused(cohort, change, words):
+    with pytest.raises(InputError, match=words):
+        History(365.0).fit(*change(*cohort))
+
+
+def test_empty_covariates_are_counted(cohort):
+    events, labels = cohort
+    bmi = np.where(np.arange(len(labels)) < 7, np.nan, 25.0)
+    assert histories(events, labels.assign(bmi=bmi)).notes[-1].startswith("7 of ")
+
+
 def test_predictions_made_twice_are_told_and_two_outcomes_refused():
     data = generated("sum", n=60, seed=2)
     twice = pd.concat([data.labels, data.labels.iloc[:3]], ignore_index=True)

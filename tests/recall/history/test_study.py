@@ -82,3 +82,10 @@ def test_the_demo_runs():
 
 def test_auroc_of_a_coin_is_a_half():
     assert auroc(np.zeros(10), np.arange(10) % 2.0) == 0.5
+
+
+def test_calibration_where_risks_are_all_alike():
+    from heedful.recall.history.pictures import calibration
+
+    picture = calibration(np.full(30, 0.2), np.arange(30) % 5 == 0, np.ones(30)).to_dict()
+    assert picture

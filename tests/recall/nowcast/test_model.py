@@ -134,6 +134,16 @@ def test_series_that_begin_late_wait(panel):
     assert (model.coef_[3] == 0).all()
 
 
+def test_series_that_ended_are_told_and_no_lag_of_years_is_believed(panel):
+    values = panel.values.copy()
+    values.loc[values.index[-40:], "UMCSENTx"] = np.nan
+    old = replace(panel, values=values)
+    notes = Nowcast().fit(old, NBER.known(values.index, values.index[-1])).notes_
+    assert any(n.startswith("not observed lately: UMCSENTx ends in") and "40 rows" in n for n in notes)
+    with pytest.raises(InputError, match="publication lag of 400 rows for UMCSENTx"):
+        Nowcast(delays={"UMCSENTx": 400}).fit(panel, NBER.known(values.index, values.index[-1]))
+
+
 def test_events_are_tokens(panel):
     index = panel.values.index
     y = NBER.truth(index)

@@ -166,6 +166,26 @@ class History(Estimator):
                 f"{int(y.sum())} of {len(y)} outcomes are positive: one class only",
                 remedy="choose another horizon, or more patients",
             )
+        if not len(H.row):
+            raise InputError(
+                f"no event lies at or before any of the {len(H)} prediction times",
+                remedy="check that both files count time from the same day",
+            )
+        if H.duration is not None and not (H.duration > self.horizon).any():
+            raise InputError(
+                f"nobody is followed for longer than the horizon of {self.horizon:g} days (the longest: "
+                f"{H.duration.max():g})",
+                remedy="choose a shorter horizon",
+            )
+        known = [(y, "outcome")]
+        if H.duration is not None:
+            known += [(H.died, "outcome"), (H.duration, "duration")]
+        for name, column in zip(H.static_names, H.static.T, strict=True):
+            for v, what in known:
+                if np.array_equal(column, v) or np.array_equal(column, 1 - v):
+                    raise InputError(
+                        f"the covariate {name!r} is the {what} itself", remedy="take it out of the labels"
+                    )
         if not isinstance(self.correction, str) and not self.correction > 0:
             raise InputError(f"correction {self.correction}; a prior sd is positive")
 

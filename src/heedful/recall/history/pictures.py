@@ -72,11 +72,10 @@ def half_lives(model: History) -> pic.Bars:
 
 def calibration(p: np.ndarray, case: np.ndarray, weight: np.ndarray) -> pic.Curves:
     """Predicted against observed (IPCW) risk by tenths of the predicted risk."""
-    bins = pd.qcut(p, 10, labels=False, duplicates="drop")
-    mean = np.array([p[bins == k].mean() for k in range(bins.max() + 1)])
-    seen = np.array(
-        [(weight * case)[bins == k].sum() / weight[bins == k].sum() for k in range(bins.max() + 1)]
-    )
+    bins = np.nan_to_num(pd.qcut(p, 10, labels=False, duplicates="drop"))  # all alike: one bin
+    told = [k for k in np.unique(bins) if weight[bins == k].sum() > 0]
+    mean = np.array([p[bins == k].mean() for k in told])
+    seen = np.array([(weight * case)[bins == k].sum() / weight[bins == k].sum() for k in told])
     return pic.Curves(
         "Predicted and observed risk",
         mean,

@@ -122,7 +122,8 @@ def histories(events, labels, *, codes: list[str] | None = None) -> Histories:
     """
     events = events if isinstance(events, Events) else read_events(events)
     table = read_labels(labels, dated=events.dated)
-    notes = [*events.notes, *_repeats(table, 1 if isinstance(labels, pd.DataFrame) else 2)]
+    first_row = 1 if isinstance(labels, pd.DataFrame) else 2
+    notes = [*events.notes, *table.attrs.get("notes", []), *_repeats(table, first_row)]
     names, code = events.codes, events.code
     keep = np.ones(len(events), dtype=bool)
     if codes is not None:
@@ -167,6 +168,9 @@ def histories(events, labels, *, codes: list[str] | None = None) -> Histories:
     chosen = index[pairs]
     covariates = [c for c in table.columns if c.startswith("static:")]
     static, static_names = table[covariates].to_numpy(dtype=np.float64), [c[7:] for c in covariates]
+    empty = int(np.isnan(static).sum())
+    if empty:
+        notes.append(f"{empty} of {static.size} cells of covariates are empty: read as the covariate's mean")
     timeless = np.flatnonzero(keep & np.isnan(events.time))
     if timeless.size:
         facts, fact_names = _facts(events, code, timeless, subject, who, names)

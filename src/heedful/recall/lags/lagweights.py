@@ -27,7 +27,7 @@ def token_scores(tokens: Tokens, scan: TargetScan, source: int, target: int, lag
     token = source * tokens.L + lag - 1
     partner = int(scan.through[token])
     model = TargetModel(tokens, target, products=partner >= 0)
-    model.terms = scan.terms
+    model.terms, model.past = scan.terms, scan.past
     rest = model.without(token)
     c: Context = model.context(rest)
     if partner >= 0:

@@ -10,7 +10,7 @@ from ...errors import InputError
 from .lagweights import swap_scores
 from .rows import Tokens
 from .select import benjamini_hochberg, scan_panel
-from .tables import link_tables, together, variance_table
+from .tables import link_tables, own_notes, together, variance_table
 from .tokens import Panel, panel
 from .variance import scan_variance
 
@@ -34,14 +34,14 @@ class LagScan(BaseEstimator):
     variance : bool
         Also look for links that change a target's variance; in a family of their own, the graph stays as is.
     near_unit_root : {"both", "keep"}
-        Between series whose own-lag coefficients both pass .97, p-values are too small. "both": a link there
-        must show by the source's values and by its news forgotten at rate .9, the larger p counts. "keep":
-        by its values alone. Such series are counted in ``notes``.
+        Between series that both wander (own-lag coefficient past .97, a trend, shifts of level), p-values are
+        too small. "both": a link there must show by the source's values and by its news forgotten at rate .9,
+        the larger p counts. "keep": by its values alone. Such series are counted in ``notes``.
     method : {"scan", "plain"}
         "plain" is the literal idea, one softmax trained over all tokens and read directly: it ranks
         links, and tests nothing (``p_matrix`` is then NaN and ``graph`` all False).
     seed : int
-        For the plain method's initial parameters.
+        For ties broken in lopsided series, and the plain method's initial parameters.
 
     Attributes
     ----------
@@ -134,17 +134,11 @@ class LagScan(BaseEstimator):
             self.val_matrix[:, :, 1:] = self.plain_.contribution
             self.graph = np.zeros((N, N, L + 1), dtype=bool)
             return self
-        self.tokens_ = tokens = Tokens(data.values, L)
+        self.tokens_ = tokens = Tokens(data.values, L, seed=self.seed)
         news = None
-        if tokens.near_unit_root.any():
-            named = ", ".join(np.asarray(self.names)[tokens.near_unit_root][:5])
-            if self.near_unit_root == "both":
-                news = Tokens(data.values, L, filter_roots=True)
-            done = {
-                "both": "links between two such must show by values and by news",
-                "keep": "taken as they are; p-values between two such are too small",
-            }[self.near_unit_root]
-            self.notes.append(f"{int(tokens.near_unit_root.sum())} series near a unit root ({named}): {done}")
+        if tokens.wanders.any() and self.near_unit_root == "both":
+            news = Tokens(data.values, L, filter_roots=True, seed=self.seed)
+        self.notes += own_notes(tokens, self.names, self.near_unit_root)
         if tokens.seen is not None:
             self._check_rows(tokens)
         self.scans_, self.variance_scans_ = [], []

@@ -6,10 +6,11 @@ import copy
 
 import numpy as np
 
+from .own import columns, drifting, habits, lopsided, normal_scores
 from .tokens import CLIP, NEAR_UNIT_ROOT, K, hermite, mildly_integrated, own_coefficients, standardised
 
 Column = (
-    tuple  # ("x", token, feature), ("product", token, token), ("own", series) or ("past",): `Tokens.past`
+    tuple  # ("x", token, feature), ("product", token, token), ("own", series), ("past", series, k)
 )
 
 
@@ -21,7 +22,9 @@ class Tokens:
     values : array (T, N)
         NaN where missing.
     filter_roots : bool
-        Score series near a unit root by `tokens.mildly_integrated`; in a model they keep their values.
+        Score series that wander by `tokens.mildly_integrated`; in a model they keep their values.
+    seed : int
+        Of ties broken in lopsided series.
     max_lag : int
         L; token p = i * L + (l - 1) is series i at t - l, rows are t = L .. T - 1.
 
@@ -33,23 +36,31 @@ class Tokens:
         The standardised targets and their own lag 1, neither clipped nor warped: warping the margin of a
         path with AR .9 breaks its linearity and costs a tenth of F1.
     seen : array (P, n) of bool, or None where nothing is missing.
-    near_unit_root : array (N,) of bool
-    past : array (n,) or None
-        A column that every model of the target holds beside its own lag 1.
+    lopsided, near_unit_root, drifting, wanders : array (N,) of bool
+        Read by normal scores; own-lag coefficient past .97; a trend or shifts of level; one of the last two.
+    habits : list of (lags, periods)
+        Of each series, own lags from 2 on and periods of fixed seasons (`own.habits`).
+    past : dict of int to array (m, n)
+        Columns that a model of a target holds beside its own lag 1: its habits, own lags first. Those are its
+        values; the features of its tokens are clipped, and would leave some of its memory in the residual.
     """
 
-    past: np.ndarray | None = None
-
-    def __init__(self, values: np.ndarray, max_lag: int, *, filter_roots: bool = False):
+    def __init__(self, values: np.ndarray, max_lag: int, *, filter_roots: bool = False, seed: int = 0):
         z, seen = standardised(values)
-        self.near_unit_root = own_coefficients(z, seen) > NEAR_UNIT_ROOT
+        self.lopsided = lopsided(z, seen)
+        for i in np.flatnonzero(self.lopsided):
+            z[:, i] = normal_scores(z[:, i], seen[:, i], seed + i)
+        self.near_unit_root, self.drifting = own_coefficients(z, seen) > NEAR_UNIT_ROOT, drifting(z, seen)
+        self.wanders = self.near_unit_root | self.drifting
+        self.habits = [habits(v, s, max_lag) for v, s in zip(z.T, seen.T, strict=True)]
+        self.past = {i: columns(z[:, i], *h)[:, max_lag:] for i, h in enumerate(self.habits) if any(h)}
         T, N = z.shape
         L, n = max_lag, T - max_lag
         self.N, self.L, self.n, self.P = N, L, n, N * L
         self.at = np.arange(L, T)[None, :] - np.arange(1, L + 1)[:, None]  # (L, n): when lag l was
         there = seen.T[:, self.at].reshape(self.P, n)
         self.seen = None if seen.all() else there
-        content, filtered = z, np.flatnonzero(self.near_unit_root) if filter_roots else np.zeros(0, int)
+        content, filtered = z, np.flatnonzero(self.wanders) if filter_roots else np.zeros(0, int)
         self._level: dict[int, np.ndarray] = {}
         if filtered.size:
             content = z.copy()
@@ -164,7 +175,7 @@ class Rows:
             elif c[0] == "own":
                 x = t.own[c[1]]
             elif c[0] == "past":
-                x = t.past
+                x = t.past[c[1]][c[2]]
             else:
                 x = t.column(c[1], 0) * t.column(c[2], 0)
             self._columns[c] = self.centred(x)

@@ -42,7 +42,7 @@ class Context:
         self.Q, self.R, self.rank = Q, R, Q.shape[1]
         e = y - Q @ (Q.T @ y)
         sd = np.sqrt(e @ e / n)
-        e = self._even_volatility(e / max(sd, 1e-300))
+        e = self._even_volatility(self._even_volatility(e / max(sd, 1e-300)))
         ranked = np.zeros_like(e)
         inside = slice(None) if rows.keep is None else rows.keep
         ranked[inside] = special.ndtri((stats.rankdata(e[inside]) - 0.5) / n)

@@ -17,6 +17,7 @@ ENTER = 0.05  # a term enters the model at this p, times the number of tokens
 RATE = 0.05  # false discovery rate among the terms of all targets that stay for the final tests
 MOST = 40  # terms of a target
 UPGRADE = 0.01  # a block grows to all K features at this p
+REMEMBER = 0.001  # an own lag of `Tokens.past` stays in the model at this p, given the drivers found
 
 
 @dataclass
@@ -47,6 +48,8 @@ class TargetScan:
     products : list of (token, token, p, r)
     e : array (n,)
         Whitened residual of the full model.
+    past : list of int
+        Rows of `Tokens.past` that the model holds.
     """
 
     p: np.ndarray
@@ -56,26 +59,29 @@ class TargetScan:
     terms: list[Term]
     products: list[tuple[int, int, float, float]]
     e: np.ndarray
+    past: list[int]
 
 
 class TargetModel:
     """The model of one target, and its contexts (kept: the final tests meet the same ones again).
 
-    ``news`` are the same tokens scored by their news: where target and source are both near a unit root, a
-    token must speak by its level and by its news.
+    ``news`` are the same tokens scored by their news: where target and source both wander, a token must speak
+    by its level and by its news.
     """
 
     def __init__(self, tokens: Tokens, target: int, *, products: bool, news: Tokens | None = None):
         self.t, self.j, self.products = tokens, target, products and tokens.N > 1
         self.self_token = target * tokens.L  # own lag 1
         self.terms = [Term(self.self_token)]
+        self.own_lags = tokens.habits[target][0]  # the first rows of past
+        self.past = list(range(len(tokens.past.get(target, ()))))
         self.w = SHARE if self.products else 1.0
-        self.news = news if news is not None and tokens.near_unit_root[target] else None
+        self.news = news if news is not None and tokens.wanders[target] else None
         self._contexts: dict[tuple[Column, ...], Context] = {}
 
     def columns(self, terms: list[Term]) -> list[Column]:
         """Columns of some terms, the own-lag-1 column last."""
-        out: list[Column] = [] if self.t.past is None else [("past",)]
+        out: list[Column] = [("past", self.j, k) for k in self.past]
         own = False
         for term in terms:
             if term.other is not None:
@@ -111,7 +117,28 @@ class TargetModel:
         return float(self.paired(c.product_p(c.product_rows([term.token])[0, term.other])))
 
     def select(self, enter: float, most: int) -> None:
-        """Grow the model until nothing enters at ``enter``, then drop what no longer stands."""
+        """Grow the model until nothing enters at ``enter``, then drop what no longer stands.
+
+        A target that only follows a slow driver seems to remember itself too: own lags that the drivers
+        explain are taken out, and the growing goes on.
+        """
+        self._grow(enter, most)
+        gone = {k for k in self.past if k < len(self.own_lags) and self._past_p(k) >= REMEMBER}
+        if gone:
+            self.past = [k for k in self.past if k not in gone]
+            self._grow(enter, most)
+
+    def _past_p(self, k: int) -> float:
+        """p of one own lag of `Tokens.past` given all else in the model."""
+        everything, self.past = self.past, [other for other in self.past if other != k]
+        c = self.context(self.terms)
+        self.past = everything
+        x = c.rows.column(("past", self.j, k))
+        x = x - c.Q @ (c.Q.T @ x)
+        r = (x @ c.e) / np.sqrt(max(x @ x, 1e-12 * c.rows.n) * c.ee)
+        return float(c.product_p(np.clip(r, -0.999999, 0.999999)))
+
+    def _grow(self, enter: float, most: int) -> None:
         t = self.t
         while len(self.terms) < most:
             c = self.context(self.terms)
@@ -161,8 +188,8 @@ class TargetModel:
         p, value, size, through = self._each()
         if self.news is not None:
             other = TargetModel(self.news, self.j, products=self.products)
-            other.terms = self.terms
-            near = self.t.near_unit_root[self.t.source]
+            other.terms, other.past = self.terms, self.past
+            near = self.t.wanders[self.t.source]
             p = np.where(near, np.maximum(p, other._each()[0]), p)
             other.forget()
         found = []
@@ -172,17 +199,22 @@ class TargetModel:
                 d = self.context(rest)
                 r = float(d.product_rows([term.token])[0, term.other])
                 found.append((term.token, term.other, min(1.0, float(self.paired(d.product_p(r)))), r))
-        scan = TargetScan(p, value, size, through, self.terms, found, c.e)
+        scan = TargetScan(p, value, size, through, self.terms, found, c.e, self.past)
         self.forget()
         return scan
 
     def _each(self):
         """What `_all` says of every token, given the terms that do not hold it."""
         out = self._all(self.context(self.terms))
-        for token in sorted({q for term in self.terms for q in (term.token, term.other) if q is not None}):
-            mine = self._all(self.context(self.without(token)), np.array([token]))
-            for whole, part in zip(out, mine, strict=True):
+        held = {q for term in self.terms for q in (term.token, term.other) if q is not None}
+        everything = self.past
+        mine = {self.self_token + self.own_lags[k] - 1: k for k in everything if k < len(self.own_lags)}
+        for token in sorted(held | {q for q, k in mine.items() if self.own_lags[k] <= self.t.L}):
+            self.past = [k for k in everything if k != mine.get(token)]
+            alone = self._all(self.context(self.without(token)), np.array([token]))
+            for whole, part in zip(out, alone, strict=True):
                 whole[token] = part[0]
+        self.past = everything
         return out
 
     def _all(self, c: Context, tokens: np.ndarray | None = None):

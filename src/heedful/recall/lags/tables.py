@@ -10,6 +10,7 @@ from scipy import special
 
 if TYPE_CHECKING:
     from .model import LagScan
+    from .rows import Tokens
 
 
 def together(scan: LagScan) -> pd.DataFrame:
@@ -135,3 +136,41 @@ def adjusted(p: np.ndarray) -> np.ndarray:
     out = np.empty_like(flat)
     out[order] = q
     return out.reshape(p.shape)
+
+
+def own_notes(tokens: Tokens, names: list[str], near_unit_root: str) -> list[str]:
+    """What series do by themselves and what was done about it, counted."""
+
+    def named(which: np.ndarray) -> str:
+        few = ", ".join(np.asarray(names, dtype=object)[which][:5])
+        return f"{int(which.sum())} series{{}} ({few}{', ...' if which.sum() > 5 else ''})"
+
+    done = {
+        "both": "links between two such must show by values and by news",
+        "keep": "taken as they are; p-values between two such are too small",
+    }[near_unit_root]
+    drifts = tokens.drifting & ~tokens.near_unit_root
+    beyond = [[k for k in lags if k > tokens.L] for lags, _ in tokens.habits]
+    far = np.array([bool(lags) for lags in beyond])
+    season = np.array([bool(periods) for _, periods in tokens.habits])
+    notes = []
+    if tokens.near_unit_root.any():
+        notes.append(f"{named(tokens.near_unit_root).format(' near a unit root')}: {done}")
+    if drifts.any():
+        notes.append(f"{named(drifts).format(' with a trend or shifts of level')}: {done}")
+    if tokens.lopsided.any():
+        said = " with a lopsided margin that swings more the higher it is"
+        notes.append(f"{named(tokens.lopsided).format(said)}: read by normal scores, ties broken at random")
+    if far.any():
+        most = sorted({k for lags in beyond for k in lags})[:6]
+        notes.append(
+            f"{named(far).format(' with a memory beyond max_lag')}: their own lags "
+            f"{', '.join(map(str, most))} are in their models"
+        )
+    if season.any():
+        most = sorted({round(p, 1) for _, periods in tokens.habits for p in periods})[:6]
+        notes.append(
+            f"{named(season).format(' with a fixed season')}: cosine and sine of period "
+            f"{', '.join(f'{p:g}' for p in most)} steps are in their models"
+        )
+    return notes

@@ -79,6 +79,7 @@ def panel(data, names=None, *, first_row: int = 0) -> Panel:
                 remedy="drop the column, or turn it into numbers",
             )
         _finite(data.to_numpy(dtype=np.float64, na_value=np.nan), names, first_row)
+        notes += data.attrs.get("notes", [])  # of the reader
         data, added = on_a_clock(data, first_row=first_row)
         if added:
             notes.append(f"{added} missing times put back as empty rows; gaps are kept, never closed")

@@ -42,7 +42,8 @@ def scan_variance(tokens: Tokens, target: int, e: np.ndarray) -> TargetScan:
     second.y, second.own = tokens.y.copy(), tokens.own.copy()
     second.y[target], second.own[target] = u, np.r_[0.0, u[:-1]]
     past = signal.lfilter([0.0, 0.0, 1.0], [1.0, -FORGET], u)
-    second.past = past if _matters(past, u, second.own[target]) else None
+    second.habits = [([], [])] * tokens.N
+    second.past = {target: past[None]} if _matters(past, u, second.own[target]) else {}
     second.y_seen, second.own_seen = tokens.y_seen.copy(), tokens.own_seen.copy()
     second.y_seen[target], second.own_seen[target] = inside, np.r_[False, inside[:-1]]
     second.share_rows(tokens)

@@ -83,6 +83,7 @@ _MACRODATA = (
     Indicator("infl", "inflation", 1, +1, 1),
     Indicator("realint", "the real interest rate", 1, +1, 1),
 )
+MOST_DELAY = 24  # rows; what was not seen for longer is told
 KNOWN = {indicator.name: indicator for indicator in (*_FRED_MD, *_MACRODATA)}
 _SPREADS = ("T10YFFM", "T10Y3M", "T10Y2Y", "term_spread", "spread")
 
@@ -133,6 +134,9 @@ def choose(
             indicator = Indicator(name, name, code)
             late.append(name)
         if delays and name in delays:
+            if not 0 <= int(delays[name]) <= MOST_DELAY:
+                raise InputError(f"a publication lag of {delays[name]} rows for {name}",
+                                 remedy=f"0 to {MOST_DELAY} rows are understood")
             indicator = replace(indicator, delay=int(delays[name]))
             late = [other for other in late if other != name]
         if indicator.sign == 0:
@@ -148,6 +152,14 @@ def choose(
                      "refit, for " + ", ".join(unsigned))
     if late:
         notes.append("a publication lag of one period was assumed for " + ", ".join(late))
+    index, stale = panel.values.index, []
+    for name in names:
+        end = panel.values[name].last_valid_index()
+        rows = 0 if end is None else len(index) - 1 - index.get_loc(end)
+        if rows > MOST_DELAY:
+            stale.append(f"{name} ends in {end}, {rows} rows before the panel")
+    if stale:
+        notes.append("not observed lately: " + ", ".join(stale))
     return chosen, notes
 
 
