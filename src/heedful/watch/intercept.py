@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +23,26 @@ _FUSED = "aten::_scaled_dot_product_"
 # composite operators that arrive whole under inference mode, and hide the softmax within
 _WHOLE = ("aten::softmax", "aten::matmul", "aten::einsum", "aten::dropout")
 _PASSING = (torch.nn.Softmax, torch.nn.Dropout, torch.nn.Identity)  # a softmax there is its parent's
+
+
+@functools.cache
+def _gives_fresh(func: Any) -> bool:
+    """True for an operator that neither gives a view nor writes on anything, where torch lets it be shown."""
+    private = ("DispatchKey", "_ForceDispatchKeyGuard", "_dispatch_tls_local_exclude_set")
+    if not hasattr(func, "_schema") or not all(hasattr(torch._C, name) for name in private):
+        return False
+    schema = func._schema
+    return all(a.alias_info is None for a in [*schema.arguments, *schema.returns])
+
+
+def _as_unwatched(func: Any) -> contextlib.AbstractContextManager:
+    """Under inference mode a dispatch mode hides from an operator which tensors are parameters, and products
+    within may then be folded otherwise, with other last bits; this shows them again."""
+    if not torch.is_inference_mode_enabled() or not _gives_fresh(func):
+        return contextlib.nullcontext()
+    keys, guard = torch._C.DispatchKey, torch._C._ForceDispatchKeyGuard
+    hidden = torch._C._dispatch_tls_local_exclude_set().remove(keys.ADInplaceOrView)
+    return guard(torch._C._dispatch_tls_local_include_set(), hidden)
 
 
 @dataclass(eq=False)
@@ -124,7 +145,8 @@ class Interceptor:
                 out = func.decompose(*args, **kwargs)
             if out is not NotImplemented:
                 return out
-        out = func(*args, **kwargs)
+        with _as_unwatched(func):
+            out = func(*args, **kwargs)
         if name in SOFTMAX:
             self._written.softmax(args, out, self._owner())
         elif name in OPERATORS:

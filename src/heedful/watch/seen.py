@@ -162,6 +162,11 @@ class Seen:
         interceptor.__exit__(kind, error, trace)
         if error is None and self._strict:
             self.check()
+        if isinstance(error, RuntimeError) and "Tensor subclass CausalBias" in str(error):
+            raise UnseenError(
+                "a CausalBias cannot be made while a model is watched (PyTorch refuses it); make it before, "
+                "or give is_causal=True or a mask"
+            ) from error
         if isinstance(error, RuntimeError) and "torch dispatch mode present" in str(error):
             raise UnseenError(
                 "FlexAttention does not run while it is watched (PyTorch refuses it); load the model with "

@@ -73,6 +73,7 @@ class Written:
             if isinstance(kept, float):
                 self._noise[args[0].data_ptr()] = (args[0], kept)
             return None
+        self._overwritten(name, func, args, kwargs)
         tensors = [a for a in args if isinstance(a, Tensor)]
         if not self._where or not tensors:
             return None
@@ -83,7 +84,11 @@ class Written:
         if name in _PRODUCTS and len(tensors) == 2:
             return self._product(found, mine, tensors[1 - at], at)
         if name in _SAME:
+            if _laid_out_anew(mine, out, found.logits.shape[-1]):
+                found.changed = "transposed"
             self._also(found, out)
+        elif name == "aten::nan_to_num" and (len(args) < 2 or not args[1]) and not kwargs.get("nan"):
+            self._also(found, out)  # a row without any key becomes 0, which is how it is read
         elif name == "aten::slice":
             self._slice(found, mine, args, out)
         elif name == "aten::native_dropout":
@@ -96,6 +101,21 @@ class Written:
             found.changed = name.removeprefix("aten::")
             self._also(found, out)
         return None
+
+    def _overwritten(self, name: str, func: Any, args: tuple, kwargs: dict) -> None:
+        """Weights that an operator writes on are no longer what the softmax gave; dropout is told apart."""
+        schema = getattr(func, "_schema", None)
+        if schema is None or not self._where:
+            return
+        given = [*zip(schema.arguments, args, strict=False)]
+        given += [(a, kwargs[a.name]) for a in schema.arguments if a.name in kwargs]
+        for argument, t in given:
+            if argument.alias_info is None or not argument.alias_info.is_write or not isinstance(t, Tensor):
+                continue
+            found = self._where.get(_address(t))
+            noise = name == "aten::mul_" and isinstance(args[1], Tensor) and self._is_noise(args[1])
+            if found is not None and not noise and name != "aten::nan_to_num_":
+                found.changed = name.removeprefix("aten::")
 
     def close(self, depth: int) -> list[Pending]:
         """Give up what was seen in modules deeper than this; returns what was never multiplied."""
@@ -144,6 +164,16 @@ class Written:
         self._where = {a: p for a, p in self._where.items() if p is not found}
         if not self.pending:
             self._noise.clear()
+
+
+def _laid_out_anew(before: Tensor, after: Any, keys: int) -> bool:
+    """True where a copy no longer has the keys side by side: what is multiplied next is the transpose."""
+    if not isinstance(after, Tensor) or keys < 2 or _address(after) == _address(before):
+        return False
+    if after.shape != before.shape:
+        return False
+    along = [d for d in range(before.ndim) if before.shape[d] == keys and before.stride(d) == 1]
+    return bool(along) and all(after.stride(d) != 1 for d in along)
 
 
 def _address(t: Tensor) -> int:
