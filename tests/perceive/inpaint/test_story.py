@@ -150,6 +150,8 @@ def test_command_learns_a_correction_and_uses_it_again(tmp_path):
     far = _nrrd(tmp_path / "far.nrrd", hidden, **wide)
     story = inpaint(coarse, mask=far, weights=weights, in_plane=True, trust="none")
     assert any("may do harm" in note for note in story.notes)
+    story = inpaint(scan, mask=mask, weights=weights, trust="none")  # the other slice fills it
+    assert any("was not used" in note for note in story.notes)
     with pytest.raises(InputError, match="exists already"):
         inpaint(scan, mask=mask, learn=weights)
     with pytest.raises(InputError, match="--learn makes"):

@@ -18,7 +18,7 @@ def inpaint(
         Path, typer.Argument(help="Folder of a DICOM series, a DICOM file, .nii, .nii.gz or .nrrd.")
     ],
     mask: Annotated[
-        Path, typer.Option(help="What is to be filled: not zero; same grid, any of the formats.")
+        Path, typer.Option(help="What is to be filled: not zero; on the scan's grid; DICOM SEG also.")
     ],
     out: Annotated[
         Path | None,
@@ -100,14 +100,14 @@ def inpaint(
     outputs = []
     if learn is not None:
         outputs.append(_learn(corrector, learn, found, volume, [read_scan(path) for path in whole or []]))
-    if corrector is not None:
-        notes += scans.told_of(corrector, volume)
     try:
         filling = _with_progress(estimator, found, calibrate)
     except InputError as error:
         raise InputError(
             error.what, path=error.path or scan, where=error.where, remedy=error.remedy
         ) from None
+    if corrector is not None:
+        notes += scans.told_of(corrector, volume, any(part.route == "slice" for part in filling.parts))
     if out is not None:
         stored, more = scans.fill_values(volume, found, filling.hu)
         notes += more

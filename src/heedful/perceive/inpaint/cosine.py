@@ -12,6 +12,8 @@ import functools
 import numpy as np
 from scipy import fft, ndimage
 
+from .pursuit import jitted
+
 
 def refine(
     start,
@@ -185,8 +187,4 @@ def _kernel():
             norm[top : top + n, left:right] += weight
             first = last
 
-    options = {"nogil": True, "fastmath": {"contract", "reassoc", "nsz", "arcp"}}
-    try:
-        return numba.njit(cache=True, **options)(loop)
-    except RuntimeError:  # no folder is writable for the cache
-        return numba.njit(**options)(loop)
+    return jitted(numba, loop)

@@ -378,7 +378,7 @@ class Inpainter(BaseEstimator):
         tap = [np.mean((truth - done.tap) ** 2) for _, _, done, truth in gathered]
         return rehide.Calibration(
             shares(),
-            rehide.widths(*by_round, self.level),
+            rehide.widths(*by_round, self.level, (1 - self.level) / 10),
             sum(map(len, scores)),
             self.rehidings,
             None,

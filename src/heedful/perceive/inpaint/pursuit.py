@@ -164,10 +164,11 @@ def _kernel():
                 if kb == 0 or kb == half - 1:
                     model[block, (n - ka) % n, kb] += complex(cr, -ci)
 
-    return _compiled(numba, loop)
+    return jitted(numba, loop)
 
 
-def _compiled(numba, function):
+def jitted(numba, function):
+    """A loop compiled for one thread, kept on disk where a folder is writable."""
     try:
         return numba.njit(cache=True, **OPTIONS)(function)
     except RuntimeError:  # no folder is writable for the cache
@@ -236,4 +237,4 @@ def compiled_steps():
                         f[r, c] = min(max(model[block, half + i, half + j] + mean[block], low), high)
                         known[r, c], todo[r, c] = FILLED, False
 
-    return tuple(_compiled(numba, step) for step in (choose, look, take_out, put_back))
+    return tuple(jitted(numba, step) for step in (choose, look, take_out, put_back))

@@ -257,7 +257,7 @@ def summarise(gathered, level: float = 0.9, peer: float = float("nan")) -> Calib
     )
 
 
-def widths(z, depth, level):
+def widths(z, depth, level, margin: float = 0.0):
     """Half-widths by depth that hold ``level`` of a round's errors when the other rounds set them.
 
     Places differ more than pixels of one place, so a quantile of all pixels together holds less of the next
@@ -268,6 +268,9 @@ def widths(z, depth, level):
     z, depth : lists of arrays, shape (P,)
         For each round |error| over its expected size, and the depth in the hole, pixels.
     level : float
+    margin : float
+        How much more than ``level`` is to be held of the rounds left out: they are easier than the hole
+        itself, round which nothing could be re-hidden.
 
     Returns
     -------
@@ -282,13 +285,13 @@ def widths(z, depth, level):
     """
     whole = np.concatenate(z), np.concatenate(depth)
     if len(z) == 1:
-        return by_depth(*whole, level)
+        return by_depth(*whole, level + margin)
     for raised in np.arange(level, 1 - (1 - level) / 8, (1 - level) / 20):
         held = []
         for r in range(len(z)):
             others = [np.concatenate(part[:r] + part[r + 1 :]) for part in (z, depth)]
             held.append(np.mean(z[r] <= by_depth(*others, raised)[np.digitize(depth[r], BINS)]))
-        if np.mean(held) >= level:
+        if np.mean(held) >= level + margin:
             break
     return by_depth(*whole, raised)
 

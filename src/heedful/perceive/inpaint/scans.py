@@ -140,8 +140,10 @@ def fill_values(scan: Scan, found: Ready, filled):
     return stored, notes
 
 
-def told_of(corrector, scan: Scan) -> list[str]:
+def told_of(corrector, scan: Scan, used: bool) -> list[str]:
     """What has to be known of a learned correction on this scan: notes."""
+    if not used:
+        return ["every hole was filled from neighbouring slices: the learned correction was not used"]
     said = [
         f"within slices a correction is added, times {corrector.share:g}, that was learned on "
         f"{corrector.slices_} slice{'s' * (corrector.slices_ > 1)} ({corrector.windows_} windows)"
