@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from heedful.errors import EngineError
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "heedful"
 FILES = sorted(SOURCE.rglob("*.py"))
@@ -90,3 +92,48 @@ def test_bad_input_is_one_line_and_exit_status_2(arguments, tmp_path):
     assert done.stderr.startswith("error: ")
     assert len(done.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "status"),
+    [
+        (EngineError("engine='fused': no"), "engine='fused': no", 2),
+        (OSError(28, "No space left on device", "out.html"), "out.html: No space left on device", 2),
+        (MemoryError(), "not enough memory", 2),
+        (KeyboardInterrupt(), "stopped", 130),
+    ],
+)
+def test_what_goes_wrong_within_a_study_is_one_line(error, said, status, capsys):
+    import typer
+
+    from heedful.cli import _guarded
+
+    def work():
+        raise error
+
+    with pytest.raises(typer.Exit) as left:
+        _guarded(work)
+    told = capsys.readouterr().err
+    assert said in told and len(told.splitlines()) == 1
+    assert left.value.exit_code == status
+
+
+def test_the_version_as_an_option_and_as_a_command(capsys):
+    from heedful import __version__
+    from heedful.cli import build
+
+    for how in ("--version", "version"):
+        with pytest.raises(SystemExit) as left:
+            build()([how])
+        assert left.value.code == 0
+        assert capsys.readouterr().out.strip() == __version__
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(tmp_path):
+    from heedful.cli import _needs_folder
+    from heedful.errors import InputError
+
+    for path in (tmp_path, tmp_path / "none" / "x.html"):
+        with pytest.raises(InputError):
+            _needs_folder(path)
+    _needs_folder(tmp_path / "x.html")

@@ -7,6 +7,7 @@ printed, the report written, and an InputError turned into one line and exit sta
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import typing
 from collections.abc import Callable, Sequence
@@ -57,6 +58,7 @@ def build(requested: str | None = None) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    app.callback()(_heedful)
     app.command("tour", help="Run every study on small data: one table, one HTML page.")(_tour)
     app.command("version", help="Print the version.")(_version)
     for name, (module, text) in STUDIES.items():
@@ -78,7 +80,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of the ``heedful`` command."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     requested = next((a for a in arguments if not a.startswith("-")), None)
-    build(requested if requested in STUDIES else None)(arguments)
+    try:
+        build(requested if requested in STUDIES else None)(arguments)
+    except KeyboardInterrupt:  # before the work had begun
+        typer.echo("stopped", err=True)
+        sys.exit(130)
 
 
 def _help(function: Callable, otherwise: str) -> str:
@@ -125,20 +131,34 @@ def _runner(function: Callable[..., Any]) -> Callable[..., None]:
 
 def _needs_folder(report: Path) -> None:
     """Refuse before the work what could not be written after it."""
-    if not report.parent.is_dir():
-        from .errors import InputError
+    from .errors import InputError
 
+    if report.is_dir():
+        raise InputError("is a folder, the name of a page was expected", path=report)
+    if not report.parent.is_dir():
         raise InputError(f"the folder {report.parent} does not exist", path=report, remedy="create it first")
+    if not os.access(report.parent, os.W_OK):
+        raise InputError(f"the folder {report.parent} cannot be written to", path=report)
 
 
 def _guarded(work: Callable[[], None]) -> None:
-    """Run, and say in one line what was wrong with the input."""
-    from .errors import InputError, MissingExtra
+    """Run, and say in one line what was wrong with the input, or with the place it was to be written to."""
+    from .errors import HeedfulError
 
     try:
         work()
-    except (InputError, MissingExtra) as error:
+    except HeedfulError as error:
         typer.echo(f"error: {_printable(str(error))}", err=True)
+        raise typer.Exit(2) from None
+    except BrokenPipeError:
+        raise  # who reads has gone; click ends quietly
+    except OSError as error:
+        if error.filename is None:
+            raise
+        typer.echo(f"error: {_printable(f'{error.filename}: {error.strerror}')}", err=True)
+        raise typer.Exit(2) from None
+    except MemoryError:
+        typer.echo("error: there is not enough memory for this", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         typer.echo("stopped; nothing half-written was left behind", err=True)
@@ -154,6 +174,20 @@ def _version() -> None:
     from . import __version__
 
     typer.echo(__version__)
+
+
+def _and_leave(asked: bool) -> None:
+    if asked:
+        _version()
+        raise typer.Exit
+
+
+def _heedful(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_and_leave, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Attention that can be read, and trusted."""
 
 
 def _tour(
