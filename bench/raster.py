@@ -1,6 +1,6 @@
 """The source arbiter beside each source alone, the stack, and the stack trained with the same planted damage.
 
-Draws are cached under bench/.cache/raster, one file each: `--only held:0 all:1 pairs:2 fuel memory`
+Draws are cached under bench/.cache/raster, one file each: `--only held:0 all:1 pairs:2 fuel tile`
 computes some, `--write` writes the page from what is there and says what is missing.
 """
 
@@ -145,47 +145,11 @@ def fuel() -> list[dict] | None:
     return out
 
 
-def memory() -> list[dict]:
-    """Peak memory of a strip as wide as a Sentinel-2 tile, in a child process; tiles bound it, not the
-    height."""
-    import subprocess
-    import sys
+def tile() -> list[dict]:
+    """A whole Sentinel-2 tile through the command: see `_raster_tile`."""
+    from bench import _raster_tile
 
-    code = """
-import resource, tempfile, time, numpy as np, rasterio
-from pathlib import Path
-from heedful.arbitrate.raster import SourceArbiter, landscape, predict_files
-from heedful.files.raster import RasterStack
-size = {size}
-folder = Path(tempfile.mkdtemp())
-scene = landscape(128, seed=1)
-for name, x in scene.sources.items():
-    block = np.tile(x[0], (1, 1, -(-size[1] // 128)))[:, :, :size[1]]
-    with rasterio.open(folder / f"{{name}}.tif", "w", driver="GTiff", height=size[0], width=size[1],
-    count=len(block),
-                       dtype="float32", crs="EPSG:32633", tiled=True, blockxsize=256, blockysize=256,
-                       transform=rasterio.transform.from_origin(3e5, 5e6, 10, 10)) as f:
-        for r in range(0, size[0], 128):
-            h = min(128, size[0] - r)
-            f.write(block[:, :h], window=rasterio.windows.Window(0, r, size[1], h))
-a = SourceArbiter(trees=4, rows=2000, gate_rows=3000, folds=2, passes=1, block=32, light=True,
-                  hardened=False).fit(landscape(96, seed=0))
-t = time.process_time()
-with RasterStack({{n: folder / f"{{n}}.tif" for n in scene.sources}}) as stack:
-    path, _ = predict_files(a, stack, folder / "out.tif", tile=512)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, time.process_time() - t)
-import shutil; shutil.rmtree(folder)
-"""
-    rows = []
-    for size in ((549, 10980), (1098, 10980)):
-        out = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", code.format(size=size)],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.split()
-        rows.append({"size": f"{size[0]} x {size[1]}", "GiB": float(out[-2]), "CPU s": float(out[-1])})
-    return rows
+    return _raster_tile.tile(folder=str(CACHE))
 
 
 def compute(job: str) -> list[dict] | None:
@@ -201,7 +165,7 @@ def compute(job: str) -> list[dict] | None:
         "all": lambda: landscapes(int(draw), None),
         "pairs": lambda: pairs(int(draw)),
         "fuel": fuel,
-        "memory": memory,
+        "tile": tile,
     }[name]()
     if rows is not None:
         kept.write_text(json.dumps(rows))
@@ -255,7 +219,7 @@ def main() -> None:
         *(f"held:{d}" for d in range(DRAWS)),
         *(f"pairs:{d}" for d in range(DRAWS)),
         "fuel",
-        "memory",
+        "tile",
         *(f"all:{d}" for d in range(DRAWS)),
     ]
     if not args.write:

@@ -88,12 +88,35 @@ def test_weight_leaves_planted_damage(arbiter, clear, name, source, floor):
 
 
 def test_other_land_is_not_called_damage(arbiter, clear):
-    from heedful.arbitrate.raster.model import BELIEVED, UNFAMILIAR
+    from heedful.arbitrate.raster.outlook import BELIEVED, UNFAMILIAR
 
     noise = np.random.default_rng(0).normal(0, 900, clear.sources["optical"].shape).astype(np.float32)
     a = arbiter.arbitrate(clear.with_sources(optical=clear.sources["optical"] * 2.5 + noise))
     assert a.rate[UNFAMILIAR] > 0.95
     assert min(r.min() for r in a.reliability.values()) >= 1 - BELIEVED - 1e-9
+
+
+def test_strange_land_is_judged_by_its_own_median(arbiter, clear):
+    from heedful.arbitrate.raster.outlook import MOSTLY, Outlook
+
+    f = arbiter.state_
+    bad, masks = corrupt(clear, "cloud", 0)
+    _, _, e = arbiter._evidence(bad)
+    e = e.reshape(-1, e.shape[-1])
+    strange = e - 0.8 * np.array([n.startswith("normal[sar]") for n in f.columns], np.float32)
+    before = 1 - f.states.rates(f.states.log_posterior(strange))[0]
+    outlook = Outlook.of(f.states, strange, f.columns)
+    assert before > MOSTLY
+    assert set(outlook.level) >= {f"normal[sar]{k}" for k in (1, 5, 11, 21)}
+    assert sum(outlook.rate.values()) < 0.6
+    p = f.states.posterior(
+        f.states.log_posterior(outlook.levelled(strange, f.columns)),
+        np.r_[1 - sum(outlook.rate.values()), list(outlook.rate.values())],
+    )
+    damaged = f.states.damage(p, "optical")
+    assert roc_auc_score(masks["optical"].ravel(), damaged) > 0.9
+    assert Outlook.from_json(outlook.to_json()) == outlook
+    assert Outlook.of(f.states, e, f.columns).level == {}
 
 
 def test_fusion_beats_the_best_source(arbiter, clear):
@@ -196,7 +219,7 @@ def test_bad_scenes(arbiter, clear):
         arbiter.arbitrate(clear.with_sources(sar=10 ** (clear.sources["sar"] / 10)))
     with pytest.raises(InputError, match="one scale"):
         arbiter.arbitrate(clear.with_sources(optical=clear.sources["optical"] / 10000))
-    with pytest.raises(InputError, match="bands"):
+    with pytest.raises(InputError, match="band"):
         arbiter.arbitrate(clear.with_sources(optical=clear.sources["optical"][:, :3]))
     with pytest.raises(InputError, match="not fitted"):
         SourceArbiter().arbitrate(clear)

@@ -37,6 +37,16 @@ def _named(sources: list[str]) -> dict[str, Path]:
     return out
 
 
+def _writable(out: Path, inputs: list[Path]) -> None:
+    """Said before the work, not after it: where the answer goes exists, and is none of the inputs."""
+    from ...errors import InputError
+
+    if not out.parent.is_dir():
+        raise InputError(f"the folder {out.parent} does not exist", path=out, remedy="create it first")
+    if out.exists() and any(p.exists() and out.samefile(p) for p in inputs):
+        raise InputError("is one of the inputs", path=out, remedy="write to another file")
+
+
 def _scene(sources: list[str], reproject: bool, labels: Path | None = None):
     import numpy as np
 
@@ -68,18 +78,22 @@ def _scene(sources: list[str], reproject: bool, labels: Path | None = None):
 def _holes(scene) -> list[str]:
     import numpy as np
 
+    sources = scene.sources.items()
+    lacking = {n: float((~np.isfinite(x).all(1)).mean()) for n, x in sources}
+    return _said(lacking, {n: float((x == 0).all(1).mean()) for n, x in sources})
+
+
+def _said(lacking: dict[str, float], zero: dict[str, float]) -> list[str]:
     notes = []
-    for name, x in scene.sources.items():
-        share = float((~np.isfinite(x).all(1)).mean())
-        zero = float((x == 0).all(1).mean())
+    for name, share in lacking.items():
         if share:
             notes.append(
                 f"{name}: {share:.1%} of pixels have no data; no expert that reads them has weight there"
             )
-        if zero > 0.001:
+        if zero[name] > 0.001:
             notes.append(
-                f"{name}: {zero:.1%} of pixels are exactly 0 in every band and no-data is not declared for "
-                "them; they were read as values (declare it: gdal_edit.py -a_nodata 0)"
+                f"{name}: {zero[name]:.1%} of pixels are exactly 0 in every band and no-data is not declared "
+                "for them; they were read as values (declare it: gdal_edit.py -a_nodata 0)"
             )
     return notes
 
@@ -100,13 +114,25 @@ def fit(
     """Fit on a labelled scene that is taken to be undamaged; a quarter of it is kept for the scores."""
     import numpy as np
 
+    from ...errors import InputError
     from .model import SourceArbiter
     from .stressing import stress
     from .tokens import Scene
 
+    _writable(out, [*_named(sources).values(), labels])
     scene, notes = _scene(sources, reproject, labels)
     h, w = scene.shape
-    edge = int(h * 0.75)
+    y = scene.labels[0]
+    known = np.isfinite(y) if y.dtype.kind == "f" else y >= 0
+    if not known.any():
+        raise InputError("no pixel is labelled", path=labels, remedy="class codes are integers from 0 up")
+    edge = int(np.searchsorted(np.cumsum(known.sum(1)), 0.75 * known.sum())) + 1
+    if edge >= h:
+        raise InputError(
+            "the labels lie in too few rows: none would be left for the scores",
+            path=labels,
+            remedy="label a larger area",
+        )
     train = scene.window(slice(0, edge), slice(0, w))
     held = scene.window(slice(edge, h), slice(0, w))
     arbiter = SourceArbiter(
@@ -126,12 +152,15 @@ def fit(
         "An arbiter was fitted",
     )
     story.outputs = [Path(out)]
-    codes = np.unique(scene.labels)
-    story.notes = (
-        [*story.notes, f"labels: {len(codes[codes >= 0])} codes"]
-        if arbiter.classes_ is not None
-        else story.notes
-    )
+    if arbiter.classes_ is not None:
+        codes = np.unique(y[known])
+        story.notes.append(f"labels: {len(codes)} codes")
+        unseen = sorted(set(codes.tolist()) - set(arbiter.classes_.tolist()))
+        if unseen:
+            story.notes.append(
+                f"labelled {', '.join(map(str, unseen))} only below row {edge}: never trained on, so every "
+                "such pixel counts as wrong"
+            )
     return story
 
 
@@ -153,6 +182,7 @@ def predict(
     from .tiles import predict_files
     from .tokens import Scene
 
+    _writable(out, [*_named(sources).values(), model])
     arbiter = SourceArbiter.load(model)
     with RasterStack(_named(sources), reproject=reproject) as stack:
         path, summary = predict_files(arbiter, stack, out, tile=tile)
@@ -164,7 +194,7 @@ def predict(
         notes = [f"resampled onto the first grid (bilinear): {', '.join(stack.reprojected)}"] * bool(
             stack.reprojected
         )
-    answer = arbiter.arbitrate(scene, rate=summary["rate"], keep=True)
+    answer = arbiter.arbitrate(scene, rate=summary["outlook"], keep=True)
     weight = {k[7:]: v for k, v in summary["mean"].items() if k.startswith("weight ")}
     first = max(weight, key=weight.get)
     verdicts = []
@@ -172,14 +202,17 @@ def predict(
         from .claims import claims
 
         verdicts = claims(arbiter, scene, level=trust, seed=seed)
-    notes += _holes(scene)
-    notes += [
-        f"about {r:.0%} of the scene: {state}"
-        for state, r in summary["rate"].items()
-        if r > 0.02
-    ]
+    trained = list(arbiter.sources)
+    notes += [f"{n} was not trained on: left out" for n in scene.names if n not in trained]
+    notes += _said(*({n: summary[k][n] for n in trained} for k in ("lacking", "zero")))
+    notes += summary["outlook"].notes()
     if summary["no data"]:
         notes.append(f"{summary['no data']:.1%} of pixels have no data in any source: no answer there")
+    mean = {k: v for k, v in summary["mean"].items() if k != "class"}
+    tables = {"means": pd.DataFrame({"layer": list(mean), "mean": list(mean.values())})}
+    if summary["classes"]:
+        share = summary["classes"]
+        tables["classes"] = pd.DataFrame({"class": list(share), "share": list(share.values())})
     h, w = scene.shape
     return Story(
         study="raster",
@@ -190,9 +223,7 @@ def predict(
         + f"; most on {first}.",
         verdicts=verdicts,
         pictures=[swipe(scene, answer, caption="the middle of the scene"), why(answer, h // 2, w // 2)],
-        tables={
-            "means": pd.DataFrame({"layer": list(summary["mean"]), "mean": list(summary["mean"].values())})
-        },
+        tables=tables,
         notes=notes,
         outputs=[path],
     )

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError, MissingExtra
+from .leaves import Leaves
 
 # Probabilities are clipped here: a little weight on an expert that is sure must not outvote the rest.
 FLOOR = 1e-2
+WORTH = 4000  # rows from which it pays to read trees by leaf masks
 
 
 def centred(p: np.ndarray) -> np.ndarray:
@@ -37,6 +39,7 @@ class Boosted:
     def __init__(self, classes: int, trees: int = 100, leaves: int = 31, seed: int = 0, threads: int = 1):
         self.classes, self.trees, self.leaves, self.seed, self.threads = classes, trees, leaves, seed, threads
         self.booster: Any = None
+        self.quick: Leaves | bool | None = False  # False: not asked for yet
 
     def fit(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> Boosted:
         """x (n, F); y class indices, or values where `classes` is 0."""
@@ -61,17 +64,28 @@ class Boosted:
         else:
             params |= {"objective": "multiclass", "num_class": self.classes}
         data = lgb.Dataset(x, label=y, weight=weight, params={"verbosity": -1}, free_raw_data=True)
-        self.booster = lgb.train(params, data, num_boost_round=self.trees)
+        self.booster, self.quick = lgb.train(params, data, num_boost_round=self.trees), False
         return self
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Probabilities (n, C), or values (n, 1)."""
         if len(x) == 0:
             return np.zeros((0, max(self.classes, 1)))
-        out = self.booster.predict(x, num_threads=self.threads)
+        raw = self.raw(x)
         if self.classes == 0:
-            return out[:, None]
-        return np.stack([1 - out, out], 1) if self.classes == 2 else out
+            return raw
+        if self.classes == 2:
+            raw = np.concatenate([np.zeros_like(raw), raw], 1)
+        return softmax(raw)
+
+    def raw(self, x: np.ndarray) -> np.ndarray:
+        """Sums of leaves (n, outputs); the same to the last bit on either way."""
+        if self.quick is False and len(x) >= WORTH:
+            self.quick = Leaves.of(self.booster)
+        if self.quick and x.dtype == np.float32:
+            return self.quick(x)
+        out = self.booster.predict(x, num_threads=self.threads, raw_score=True)
+        return out.reshape(len(x), -1)
 
     def to_text(self) -> str:
         return self.booster.model_to_string()

@@ -14,14 +14,11 @@ from .answer import Arbitration
 from .evidence import JOINT, Tokens, evidence, opinions
 from .experts import centred
 from .gate import HARDENED, NULL
+from .outlook import Outlook
 from .plant import KINDS
-from .states import ELSEWHERE, USUAL
+from .states import ELSEWHERE
 from .tokens import Scene, cut
 from .training import Fitted, Settings, fit_arbiter
-
-UNFAMILIAR = "all of it unlike the training scenes"  # a key of `Arbitration.rate`
-FAMILIAR = 0.05  # least share of undamaged pixels in a scene of which damage can be told
-BELIEVED = 0.2  # else this much of what the states say
 
 
 class SourceArbiter(Estimator):
@@ -127,6 +124,8 @@ class SourceArbiter(Estimator):
         y = np.concatenate([c[1] for c in cuts])
         task = self.task if self.task != "auto" else ("value" if y.dtype.kind == "f" else "classes")
         known = np.isfinite(y) if task == "value" else (y >= 0)
+        if not known.any():
+            raise InputError("no pixel is labelled", remedy="class codes are integers from 0 upwards")
         use = known.reshape(len(known), -1).any(1)
         blocks, y, known = {n: x[use] for n, x in blocks.items()}, y[use], known[use]
         classes = None
@@ -198,14 +197,14 @@ class SourceArbiter(Estimator):
     # -- reading a scene
     # ----------------------------------------------------------------------------------------
     def arbitrate(
-        self, scene: Scene, *, rate: Mapping[str, float] | None = None, keep: bool = False
+        self, scene: Scene, *, rate: Mapping[str, float] | Outlook | None = None, keep: bool = False
     ) -> Arbitration:
         """Weights, opinions and their exact mix for every pixel.
 
         Parameters
         ----------
         scene : Scene
-        rate : dict of str to float, optional
+        rate : dict of str to float, or Outlook, optional
             Share of the scene in each state ('optical elsewhere', 'sar changed', ...); estimated from the
             scene by default.
         keep : bool
@@ -215,36 +214,43 @@ class SourceArbiter(Estimator):
         -------
         Arbitration
         """
-        f: Fitted = self._state()
-        for n in f.scalers:
-            if n not in scene.sources:
-                raise InputError(
-                    f"the scene has no source {n!r}, only {list(scene.names)}",
-                    remedy="give it with every pixel NaN if it is missing",
-                )
-            if scene.sources[n].shape[1] != len(f.scalers[n].centre):
-                raise InputError(
-                    f"source {n!r} has {scene.sources[n].shape[1]} bands, "
-                    f"{len(f.scalers[n].centre)} were trained on"
-                )
-            f.scalers[n].check_units(n, scene.sources[n])
-        states, parts = self._evidence(scene)
+        self.check(scene)
+        parts = self._evidence(scene)
         if rate is None:
             from .tiles import probes, seen_in
 
             at = [(slice(None), slice(None))] if scene.points else probes(*scene.shape)
-            every = parts[0].all_valid().reshape(scene.shape)
-            rate = self._rates([seen_in(states, every, window) for window in at])
-        return self._mix(scene, parts, states, dict(rate), keep)
+            e, every = (x.reshape(*scene.shape, *x.shape[3:]) for x in (parts[2], parts[0].all_valid()))
+            rate = self.outlook(np.concatenate([seen_in(e, every, window) for window in at]))
+        return self._mix(scene, parts, Outlook.given(rate), keep)
 
-    def _rates(self, log_posterior: list[np.ndarray]) -> dict[str, float]:
-        """Share of a scene in each state, from the log posteriors of some of its pixels."""
-        s = self._state().states
-        rate = s.rates(np.concatenate(log_posterior))
-        if rate[0] >= FAMILIAR:
-            return dict(zip(s.labels, rate[1:].tolist(), strict=True))
-        # damage everywhere, or other land than was trained on: nobody can tell, so little is made of it
-        return dict.fromkeys(s.labels, USUAL) | {UNFAMILIAR: float(1 - rate[0])}
+    def outlook(self, e: np.ndarray) -> Outlook:
+        """A scene as a whole, from rows of evidence (n, K) of pixels with data in all sources."""
+        return Outlook.of(self._state().states, e, self._state().columns)
+
+    def check(self, scene: Scene) -> None:
+        """Refuse a scene that lacks a source, or has other bands or units than the training scenes.
+
+        Raises
+        ------
+        InputError
+        """
+        for n, scaler in self._state().scalers.items():
+            if n not in scene.sources:
+                raise InputError(
+                    f"the scene has no source {n!r}, only {list(scene.names)}",
+                    remedy="name it as in training; give every pixel NaN if it is missing",
+                )
+            if scene.sources[n].shape[1] != len(scaler.centre):
+                raise InputError(
+                    f"source {n!r} has {scene.sources[n].shape[1]} band(s), "
+                    f"{len(scaler.centre)} were trained on"
+                )
+            scaler.check_units(n, scene.sources[n])
+
+    def answer(self, scene: Scene, outlook: Outlook) -> Arbitration:
+        """As `arbitrate`, for a part of a scene that was checked and looked at as a whole."""
+        return self._mix(scene, self._evidence(scene), outlook, False)
 
     def _state(self) -> Fitted:
         if getattr(self, "state_", None) is None:
@@ -268,24 +274,23 @@ class SourceArbiter(Estimator):
             out = centred(out) * f.hardened_temper if task == "classes" else out
             z[HARDENED] = out.reshape(*x.shape[:-1], -1).astype(np.float32)
         z[NULL] = np.broadcast_to(f.null, z[JOINT].shape)
-        flat = f.states.log_posterior(e.reshape(-1, e.shape[-1]))
-        return flat.reshape(*scene.shape, -1), (t, z, e)
+        return t, z, e
 
-    def _mix(self, scene: Scene, parts, states, rate: dict[str, float], keep: bool) -> Arbitration:
-        f = self._state()
+    def _mix(self, scene: Scene, parts, outlook: Outlook, keep: bool) -> Arbitration:
+        f, rate = self._state(), outlook.rate
         t, z, e = parts
         names, shape = list(f.scalers), scene.shape
         valid = {s: t.valid[s].reshape(-1) for s in names}
         every = t.all_valid().reshape(-1)
         share = np.array([max(rate.get(k, 0.0), 1e-6) for k in f.states.labels])
         share *= min(1.0, 0.98 / max(share.sum(), 1e-6))
-        p = f.states.posterior(states.reshape(len(every), -1), np.r_[1 - share.sum(), share])
+        flat = e.reshape(len(every), -1)
+        states = f.states.log_posterior(outlook.levelled(flat, f.columns))
+        p = outlook.believed(f.states.posterior(states, np.r_[1 - share.sum(), share]))
         alone = np.zeros_like(p)
         alone[:, 0] = 1.0
-        if rate.get(UNFAMILIAR):
-            p = BELIEVED * p + (1 - BELIEVED) * alone
         p = np.where(every[:, None], p, alone)  # with a source missing there is nobody to disagree with
-        h = f.basis(e.reshape(len(every), -1)[:, f.context])
+        h = f.basis(flat[:, f.context])
         allowed = np.stack(
             [valid[k] if k in valid else (np.ones_like(every) if k == NULL else every) for k in f.keys], 1
         )

@@ -15,7 +15,9 @@ from .tokens import Scene, kind_of
 def stretch(x: np.ndarray) -> np.ndarray:
     """Bands (B, H, W) as an image in 0..1: red, green, blue where there are three, else grey."""
     rgb = x[[2, 1, 0]] if x.shape[0] >= 3 else x[:1]
-    lo, hi = np.nanquantile(rgb, [0.02, 0.98], axis=(1, 2), keepdims=True)
+    rgb = np.where(np.isfinite(rgb), rgb, np.nan)
+    whole = [b[np.isfinite(b)] for b in rgb]
+    lo, hi = np.array([np.quantile(b, [0.02, 0.98]) if b.size else (0, 1) for b in whole]).T[..., None, None]
     image = np.clip((rgb - lo) / np.maximum(hi - lo, 1e-9), 0, 1)
     return np.moveaxis(image, 0, -1) if len(rgb) == 3 else image[0]
 

@@ -18,6 +18,8 @@ import numpy as np
 from .experts import Boosted
 from .tokens import box
 
+CHUNK = 4096  # rows whose distances stay in the second cache
+
 
 @dataclass
 class Mixture:
@@ -63,14 +65,23 @@ class Mixture:
 
     def log_density(self, x: np.ndarray) -> np.ndarray:
         """(n, D) -> (n,)."""
-        white = (x - self.mean) @ self.axes
-        d = white.shape[1]
-        terms = np.empty((len(x), len(self.log_weight)))
-        for k, (c, p) in enumerate(zip(self.centre, self.precision, strict=True)):
-            y = white @ p - c @ p
-            terms[:, k] = self.log_weight[k] + np.log(np.diag(p)).sum() - 0.5 * np.einsum("nd,nd->n", y, y)
-        top = terms.max(1)
-        return top + np.log(np.exp(terms - top[:, None]).sum(1)) - 0.5 * d * np.log(2 * np.pi)
+        offset = self.log_weight - 0.5 * self.axes.shape[1] * np.log(2 * np.pi)
+        offset = offset + np.log(np.einsum("kdd->kd", self.precision)).sum(1)
+        start = np.einsum("kd,kde->ke", self.centre, self.precision)
+        out = np.empty(len(x))
+        for i in range(0, len(x), CHUNK):
+            white = (x[i : i + CHUNK] - self.mean) @ self.axes
+            terms = np.empty((len(self.log_weight), len(white)))
+            for k, p in enumerate(self.precision):
+                y = white @ p
+                y -= start[k]
+                np.einsum("nd,nd->n", y, y, out=terms[k])
+            terms *= -0.5
+            terms += offset[:, None]
+            top = terms.max(0)
+            terms -= top
+            out[i : i + CHUNK] = top + np.log(np.exp(terms, out=terms).sum(0))
+        return out
 
 
 def whitening(x: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:

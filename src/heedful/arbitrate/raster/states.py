@@ -123,6 +123,18 @@ class States:
         rate = np.maximum(rate, LEAST)
         return rate / rate.sum()
 
+    def level(self, e: np.ndarray) -> dict[int, float]:
+        """How far the median of each column lies on the strange side of that of undamaged training pixels.
+
+        At most as far as one in twenty of these does: beyond that it is no longer a matter of land.
+        """
+        out = {}
+        for name, h in self.hinges.items():
+            for j, c in enumerate(self.columns[name]):
+                most = h.knots[KNOTS.index(0.95), j] - h.knots[0, j]
+                out[c] = float(np.clip(-np.median(e[:, c]) - h.knots[0, j], 0.0, most))
+        return out
+
     def _hinges(self, e: np.ndarray) -> dict[str, np.ndarray]:
         return {name: h(-e[:, self.columns[name]]) for name, h in self.hinges.items()}
 

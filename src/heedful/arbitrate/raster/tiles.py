@@ -3,18 +3,25 @@ once."""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...errors import InputError
 from ...files.raster import RasterStack, RasterWriter
 from ...files.raster import tiles as windows_of
 from ...learn import progress
+from .outlook import Outlook
 from .tokens import Scene
 
 if TYPE_CHECKING:
     from .model import Arbitration, SourceArbiter
+
+
+LEAST_TILE = 16
+CACHE = 256  # MB of GDAL's own block cache: its default is a twentieth of the machine's memory
 
 
 def halo(neighbourhood: int) -> int:
@@ -38,27 +45,39 @@ def probes(height: int, width: int, side: int = 128) -> list[tuple[slice, slice]
     ]
 
 
-def seen_in(log_posterior: np.ndarray, every: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
-    """Every second pixel of a window that has data in all sources: log posteriors (n, states)."""
-    return log_posterior[window][::2, ::2][every[window][::2, ::2]]
+def seen_in(e: np.ndarray, every: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
+    """Every second pixel of a window that has data in all sources: rows of evidence (n, K)."""
+    return e[window][::2, ::2][every[window][::2, ::2]]
 
 
-def estimate_rates(arbiter: SourceArbiter, stack: RasterStack) -> dict[str, float]:
-    """Share of the scene in each state, from the probe windows of files."""
+Window = tuple[slice, slice]
+
+
+def padded(window: Window, height: int, width: int, margin: int) -> Window:
+    """A window with a margin, within the image."""
+    grow = lambda s, n: slice(max(s.start - margin, 0), min(s.stop + margin, n))  # noqa: E731
+    return grow(window[0], height), grow(window[1], width)
+
+
+def within(inner: Window, outer: Window) -> Window:
+    """Where a window lies in the one that was read for it."""
+    return tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
+
+
+def look(arbiter: SourceArbiter, stack: RasterStack) -> Outlook:
+    """The scene as a whole, from the probe windows of files."""
     g, margin = stack.grid, halo(arbiter.neighbourhood)
-    found = []
-    for rows, columns in probes(g.height, g.width):
-        read = (
-            slice(max(rows.start - margin, 0), min(rows.stop + margin, g.height)),
-            slice(max(columns.start - margin, 0), min(columns.stop + margin, g.width)),
-        )
-        states, parts = arbiter._evidence(Scene(stack.read(*read)))
-        inner = (
-            slice(rows.start - read[0].start, rows.stop - read[0].start),
-            slice(columns.start - read[1].start, columns.stop - read[1].start),
-        )
-        found.append(seen_in(states, parts[0].all_valid()[0], inner))
-    return arbiter._rates(found)
+    found, values = [], {n: [] for n in stack.rasters}
+    at = [(inner, padded(inner, g.height, g.width, margin)) for inner in probes(g.height, g.width)]
+    for _, read in at:  # units are those of the whole scene: a window may well be all water or all bright
+        part = stack.read(*read)
+        for n, x in part.items():
+            values[n].append(x[:, ::4, ::4].reshape(len(x), -1))
+    arbiter.check(Scene({n: np.concatenate(v, 1)[:, None] for n, v in values.items()}))
+    for inner, read in at:
+        tokens, _, e = arbiter._evidence(Scene(stack.read(*read)))
+        found.append(seen_in(e[0], tokens.all_valid()[0], within(inner, read)))
+    return arbiter.outlook(np.concatenate(found))
 
 
 def predict_files(
@@ -74,48 +93,65 @@ def predict_files(
         Bands: class (or value), probability of it, weight of each key, effective keys, reliability and
         mismatch of each source; float32, NaN = no data. Coordinate system, transform and names are kept.
     tile : int
-        Side of a window, pixels: memory grows with its square (512: about 1 GB).
+        Side of a window, pixels: memory grows with its square (512: about 1.3 GB).
 
     Returns
     -------
     path, summary : dict
-        Mean weight of each key, mean reliability, share in each state, share of pixels without any data.
+        Mean of each band, share of each class, `Outlook`, shares of pixels without any data, without a
+        source's data (`lacking`), and where a source is exactly 0 in every band.
     """
+    import rasterio
+
+    if tile < LEAST_TILE:
+        raise InputError(f"tile={tile}; at least {LEAST_TILE} pixels were expected", remedy="512 is usual")
+    if Path(out).exists() and any(Path(out).samefile(r.path) for r in stack.rasters.values()):
+        raise InputError("is a source itself", path=out, remedy="write the answer to another file")
+    with rasterio.Env(GDAL_CACHEMAX=CACHE):
+        return _predict(arbiter, stack, Path(out), tile)
+
+
+def _predict(arbiter: SourceArbiter, stack: RasterStack, out: Path, tile: int) -> tuple[Path, dict]:
     g, margin = stack.grid, halo(arbiter.neighbourhood)
-    rate = estimate_rates(arbiter, stack)
-    total, count, nothing, names = None, 0, 0, None
-    writer = None
-    try:
-        for (rows, columns), read in progress(
-            list(windows_of(g.height, g.width, tile, margin)), "arbitrating"
-        ):
-            answer = arbiter.arbitrate(Scene(stack.read(*read)), rate=rate)
-            inner = (
-                slice(rows.start - read[0].start, rows.stop - read[0].start),
-                slice(columns.start - read[1].start, columns.stop - read[1].start),
-            )
+    outlook = look(arbiter, stack)
+    windows = list(windows_of(g.height, g.width, tile, margin))
+    total, count, names = 0.0, 0, []
+    classes: dict[int, int] = {}
+    lacking, zero = (dict.fromkeys(stack.rasters, 0) for _ in range(2))
+    with ExitStack() as open_:
+        writer = None
+        for (rows, columns), read in progress(windows, "arbitrating"):
+            at = within((rows, columns), read)
+            sources = stack.read(*read)
+            answer = arbiter.answer(Scene(sources), outlook)
             names, data = layers(answer)
-            data = data[:, inner[0], inner[1]]
+            data = data[:, at[0], at[1]]
             if writer is None:
-                writer = RasterWriter(
-                    out,
-                    g,
-                    tuple(names),
-                    nodata=float("nan"),
-                    tags={"software": "heedful raster", "keys": ",".join(answer.keys)},
-                ).__enter__()
+                tags = {
+                    "software": "heedful raster",
+                    "keys": ",".join(answer.keys),
+                    "outlook": outlook.to_json(),  # what a window needs to be computed again alone
+                }
+                writer = open_.enter_context(RasterWriter(out, g, tuple(names), nodata=np.nan, tags=tags))
             writer.write(rows, columns, data)
+            for n, x in sources.items():
+                lacking[n] += int((~np.isfinite(x[:, at[0], at[1]]).all(0)).sum())
+                zero[n] += int((x[:, at[0], at[1]] == 0).all(0).sum())
             seen = np.isfinite(data[0])
-            part = data[:, seen].astype(np.float64).sum(1)
-            total = part if total is None else total + part
-            count, nothing = count + int(seen.sum()), nothing + int((~seen).sum())
-    except BaseException as error:
-        if writer is not None:
-            writer.__exit__(type(error), error, None)
-        raise
-    writer.__exit__(None, None, None)
-    means = dict(zip(names, total / max(count, 1), strict=True))
-    return Path(out), {"mean": means, "rate": rate, "no data": nothing / (count + nothing)}
+            if arbiter.classes_ is not None:
+                found = np.unique(data[0][seen], return_counts=True)
+                for code, pixels in zip(*found, strict=True):
+                    classes[int(code)] = classes.get(int(code), 0) + int(pixels)
+            total, count = total + data[:, seen].sum(1, dtype=np.float64), count + int(seen.sum())
+    size = g.height * g.width
+    return out, {
+        "mean": dict(zip(names, total / max(count, 1), strict=True)),
+        "classes": {c: classes[c] / count for c in sorted(classes)},
+        "outlook": outlook,
+        "no data": 1 - count / size,
+        "lacking": {n: k / size for n, k in lacking.items()},
+        "zero": {n: k / size for n, k in zero.items()},
+    }
 
 
 def layers(a: Arbitration) -> tuple[list[str], np.ndarray]:
