@@ -6,7 +6,6 @@ declared as no-data, radar in dB, clouds over a third of some parts, a wedge wit
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,15 @@ import numpy as np
 
 SIDE, PATCH = 10980, 549
 CRS, ORIGIN = "EPSG:32633", (300000.0, 5000040.0)
+
+# a small process in between: Linux counts what a child held before it became the command, its parent's copy
+LAUNCH = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_maxrss, used.ru_utime + used.ru_stime)
+sys.exit(code)
+"""
 
 
 def write_scene(folder: Path, height: int, width: int = SIDE) -> dict[str, Path]:
@@ -69,18 +77,17 @@ def tile(height: int = SIDE, width: int = SIDE, folder: str | None = None) -> li
         arbiter = SourceArbiter(date_reference="sar").fit(landscape(320, seed=4100))
         arbiter.save(model)
         paths = write_scene(where, height, width)
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         command = [sys.executable, "-m", "heedful", "raster", "predict", str(model), "--out", str(out)]
         command += [x for n, p in paths.items() for x in ("-s", f"{n}={p}")]
         command += ["--report", str(where / "r.html")]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        launch = [sys.executable, "-c", LAUNCH, *command]
+        done = subprocess.run(launch, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(done.stderr)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        peak, cpu = map(float, done.stdout.split()[-2:])
         row = {
             "size": f"{height} x {width}",
-            "GiB": after.ru_maxrss / 2**20,  # of the largest child: the command is the only one of this size
+            "GiB": peak / 2**20,
             "CPU s": cpu,
             "CPU s per megapixel": cpu / (height * width / 1e6),
             "answer, GB": out.stat().st_size / 1e9,
