@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
+from heedful.errors import InputError
 from heedful.recall.lags import LagScan, planted
 from heedful.recall.lags.own import columns, drifting, habits, lopsided, normal_scores
 from heedful.recall.lags.reading import lag_weights
@@ -161,6 +162,15 @@ def test_the_reader_s_notes_reach_the_scan():
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(80, 2)), columns=["a", "b"])
     frame.attrs["notes"] = ["2 of 80 times have another offset"]
     assert "another offset" in LagScan(2, variance=False).fit(frame).notes[0]
+
+
+def test_series_of_single_steps_and_of_endless_scale_are_refused():
+    x = np.random.default_rng(0).normal(size=(300, 3))
+    with pytest.raises(InputError, match=r"beyond 1e150"):
+        LagScan(5).fit(x * 1e200)
+    x[1::2, 0] = np.nan
+    with pytest.raises(InputError, match="series 'x0' has 0 rows where it and its value one step before"):
+        LagScan(5).fit(x)
 
 
 def test_tokens_without_habits_are_as_before():

@@ -135,12 +135,12 @@ class LagScan(BaseEstimator):
             self.graph = np.zeros((N, N, L + 1), dtype=bool)
             return self
         self.tokens_ = tokens = Tokens(data.values, L, seed=self.seed)
+        if tokens.seen is not None:
+            self._check_rows(tokens)
         news = None
         if tokens.wanders.any() and self.near_unit_root == "both":
             news = Tokens(data.values, L, filter_roots=True, seed=self.seed)
         self.notes += own_notes(tokens, self.names, self.near_unit_root)
-        if tokens.seen is not None:
-            self._check_rows(tokens)
         self.scans_, self.variance_scans_ = [], []
         self.variance_p_matrix = np.ones((N, N, L + 1))
         found = scan_panel(tokens, products=self.products, news=news, progress=progress or iter)

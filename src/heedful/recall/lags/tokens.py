@@ -237,11 +237,12 @@ def hermite(v: np.ndarray, count: int = K) -> np.ndarray:
 
 
 def _finite(values: np.ndarray, names: list[str], first_row: int) -> None:
-    wild = np.argwhere(np.isinf(values))
+    with np.errstate(invalid="ignore"):
+        wild = np.argwhere(np.abs(values) > 1e150)  # its square is not finite
     if len(wild):
         t, i = wild[0]
         raise InputError(
-            f"an infinite value ({len(wild)} in all)",
+            f"an infinite value ({len(wild)} in all)" if np.isinf(values).any() else "a value beyond 1e150",
             where=f"row {t + first_row}, series {names[i]!r}",
             remedy="leave it empty if it is missing",
         )
