@@ -219,3 +219,9 @@ def test_exchanging_keys_of_a_series_is_warned_about_in_the_sentence():
         Claim(weights(nk=200, strength=3.0), range(20), range(4)),  # claimed keys may well be alike
     ):
         assert "alike" not in examine(fine).sentence()
+
+
+@pytest.mark.parametrize(("name", "given"), [("seed", -1), ("seed", "a"), ("draws", 99.5)])
+def test_draws_and_seeds_are_whole_numbers(name, given):
+    with pytest.raises(InputError, match=f"{name} is {given!r}"):
+        examine(Claim(weights(), range(20), range(4)), **{name: given})

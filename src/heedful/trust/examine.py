@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..attention.arrays import whole
 from ..errors import InputError
 from .claim import Claim
 from .draws import Masses
@@ -81,6 +82,7 @@ def examine(
     for word, given, known in (("level", level, ("quick", "full")), ("tail", tail, ("count", "fit"))):
         if given not in known:
             raise InputError(f"{word} is {given!r}, {known[0]!r} or {known[1]!r} was expected")
+    draws, seed = whole(draws, "draws"), whole(seed, "seed", 0)
     if draws < 1 / LEVEL - 1:
         raise InputError(f"draws is {draws}; p <= {LEVEL:g} needs {int(1 / LEVEL) - 1} at least")
     unknown = [t for t in tests or () if t not in QUICK]
