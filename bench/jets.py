@@ -321,7 +321,8 @@ TRIED = """
   80,000 more (qcd_more*.npz, 2.4 CPU minutes per 10,000) were seen by nothing else. On 20,000 the default
   had looked better at 3,400 training jets (357 against 290) than it does on 100,000.
 - Rejection of the default above the bagged trees' at 3,400 jets is what three networks' mean brings: with
-  uniform weights (two seeds) it is not told apart. Intervals over seeds include 1. Parity is all that is claimed.
+  uniform weights (two seeds) it is not told apart. Intervals over seeds include 1. Parity is all that is
+  claimed.
 - With features, the nearest mask lost to the random one by 3.6 [1.3, 6.4] in an earlier sample: what the
   mask knows is in the substructure features already.
 """
