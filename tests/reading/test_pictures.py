@@ -275,3 +275,9 @@ def test_paper_formats_and_refusals(tmp_path):
         bars.save(tmp_path / "b.jpg")
     with pytest.raises(InputError, match="does not exist"):
         bars.save(tmp_path / "nowhere" / "b.svg")
+
+
+def test_a_matrix_without_cells_is_drawn_empty(tmp_path):
+    path = tmp_path / "empty.png"
+    pic.Matrix("m", np.zeros((0, 0)), [], []).save(path)
+    assert path.stat().st_size > 0

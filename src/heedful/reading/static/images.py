@@ -65,7 +65,7 @@ def matrix(p: Any, sheet: Sheet) -> None:
                 ax.add_patch(
                     Rectangle((c + 0.08, r + 0.08), 0.84, 0.84, fill=False, ec=sheet["plus"], lw=1.0)
                 )
-    if R * C <= 150 and across / C > 0.3:
+    if 0 < R * C <= 150 and across / C > 0.3:
         for r, c in np.argwhere(np.isfinite(p.values)):
             red, green, blue, _ = colours((p.values[r, c] - low) / ((high - low) or 1.0))
             ink = "#14161a" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "#ffffff"
