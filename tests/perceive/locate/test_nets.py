@@ -109,7 +109,8 @@ def test_blank_and_centre():
 def test_class_token_attention_and_rollout_against_matrices():
     with torch.random.fork_rng():
         torch.manual_seed(5)
-        net = PlainViT(2, 3, (16, 24), mean=[0.5] * 3, std=[0.2] * 3, width=16, heads=2).eval()
+        widths = (4, 8, 8, 8, 16)
+        net = PlainViT(2, 3, (16, 24), mean=[0.5] * 3, std=[0.2] * 3, channels=widths, heads=2).eval()
     x = torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(6))
     record: list = []
     with torch.no_grad():
@@ -164,7 +165,7 @@ def test_shifts_move_whole_pixels_and_sides_need_not_be_equal():
 
 def test_positions_of_the_vit_are_told_apart():
     with torch.random.fork_rng():
-        net = PlainViT(2, 3, (16, 24), mean=[0.5] * 3, std=[0.2] * 3, width=16, heads=2)
+        net = PlainViT(2, 3, (16, 24), mean=[0.5] * 3, std=[0.2] * 3, channels=(4, 8, 8, 8, 16), heads=2)
     waves = net.waves[0]
     assert waves.shape == (7, 16)
     assert torch.pdist(waves[1:]).min() > 0.5

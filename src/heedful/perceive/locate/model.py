@@ -43,7 +43,7 @@ class PatchClassifier(ClassifierMixin, Estimator):
     temperature : float
         Of the class query's softmax.
     channels : tuple of 5 ints
-        Widths of the stem.
+        Widths of the stem; the last is the ViT's width too, a multiple of 4.
     views : {"overhead", "mirror", "none"}
         Augmentation: turns and mirrors (an image from above), mirrors, or neither.
     teacher : {"both", "occlusion", "gradients", "none"}
@@ -177,7 +177,7 @@ class PatchClassifier(ClassifierMixin, Estimator):
     def _stages(self) -> list[tuple[int, float]]:
         """Steps and learning rate of each fall of the rate."""
         if self.method == "plain":
-            return [(2 * self.iterations, min(self.lr, 1e-3))]
+            return [(2 * self.iterations, min(self.lr, 2e-3))]
         return [(self.iterations, self.lr), *([(self.polish, 0.75 * self.lr)] if self.polish else [])]
 
     def check_parameters(self) -> None:
@@ -205,7 +205,13 @@ class PatchClassifier(ClassifierMixin, Estimator):
     def _build(self) -> torch.nn.Module:
         if self.method == "plain":
             vit = PlainViT(
-                len(self.classes_), self.bands_, self.size_, mean=self.mean_, std=self.std_, patch=self.patch
+                len(self.classes_),
+                self.bands_,
+                self.size_,
+                mean=self.mean_,
+                std=self.std_,
+                patch=self.patch,
+                channels=tuple(self.channels),
             )
             return vit.to(memory_format=torch.channels_last)
         net = TiedRead(

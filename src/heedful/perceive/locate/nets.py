@@ -154,17 +154,17 @@ class PlainViT(nn.Module):
         mean,
         std,
         patch: int = 8,
-        width: int = 64,
+        channels=(24, 32, 64, 64, 64),
         depth: int = 3,
         heads: int = 4,
     ):
         super().__init__()
-        rows, cols = size[0] // patch, size[1] // patch
+        rows, cols, width = size[0] // patch, size[1] // patch, channels[-1]
         self.patch, self.heads = patch, heads
         self.scale = Scale(mean, std)
         layers: list[nn.Module] = []
         halvings = (patch & -patch).bit_length() - 1  # the power of two in the patch's side
-        plan = [(24, 2), (32, 1), (64, 2), (64, 1), *[(64, 2)] * (halvings - 2)]
+        plan = [*zip(channels[:4], (2, 1, 2, 1), strict=True), *[(width, 2)] * (halvings - 2)]
         for wide, stride in plan:
             layers += [nn.Conv2d(bands, wide, 3, stride, 1, bias=False), nn.BatchNorm2d(wide), nn.GELU()]
             bands = wide
