@@ -14,6 +14,7 @@ from ..errors import InputError, ShapeError
 from .arrays import floats, indices, tensor
 from .prior import Prior
 from .reads import Read
+from .target import TargetKeys
 
 
 def as_priors(given: Any, nq: int, nk: int) -> tuple[Prior, ...]:
@@ -63,6 +64,18 @@ def as_scale(scale: Any, q: Tensor) -> Any:
             f"scale is {scale!r}, a finite number was expected", remedy="leave it out for 1 / sqrt(D)"
         )
     return float(scale)
+
+
+def as_temperature(value: Any, q: Tensor) -> Tensor | TargetKeys:
+    """A temperature as a tensor that broadcasts onto q, checked to be finite and > 0."""
+    if isinstance(value, TargetKeys):
+        return value
+    t = floats(value, "temperature", like=q)
+    low = as_factor(t, "temperature", q).detach()
+    low = float(low if low.numel() == 1 else low.amin()) if low.numel() else 1.0
+    if low <= 0:
+        raise InputError(f"temperature is {low:g}, a finite number > 0 was expected")
+    return t
 
 
 def as_factor(x: Tensor, name: str, q: Tensor) -> Tensor:

@@ -6,24 +6,9 @@ import math
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 
 from ..errors import InputError
-from .accept import as_factor
 from .arrays import floats, give, is_numpy
-from .target import TargetKeys
-
-
-def as_temperature(value: Any, q: Tensor) -> Tensor | TargetKeys:
-    """A temperature as a tensor that broadcasts onto q, checked to be finite and > 0."""
-    if isinstance(value, TargetKeys):
-        return value
-    t = floats(value, "temperature", like=q)
-    low = as_factor(t, "temperature", q).detach()
-    low = float(low if low.numel() == 1 else low.amin()) if low.numel() else 1.0
-    if low <= 0:
-        raise InputError(f"temperature is {low:g}, a finite number > 0 was expected")
-    return t
 
 
 def kkt_residual(weights: Any, scores: Any, prior: Any = None, temperature: float = 1.0) -> Any:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import HeedfulError, InputError, ShapeError
 from . import reads
-from .accept import as_pair, as_priors, as_reads, as_scale, as_sink, as_taken_out, as_values
+from .accept import as_pair, as_priors, as_reads, as_scale, as_sink, as_taken_out, as_temperature, as_values
 from .adjoint import Adjoint, linear_operator
 from .arrays import floats, give, is_numpy, lead_fold, lead_shape
 from .ask import Ask
@@ -24,7 +24,6 @@ from .priors import Mask
 from .problem import Problem
 from .soundness import all_finite, finite, fitted, head_groups, repeat_heads, version, without_rows
 from .target import TargetKeys, solve_temperature
-from .temperature import as_temperature
 
 
 class Weights:
@@ -101,9 +100,7 @@ class Weights:
         self.priors = as_priors(priors, q.shape[-2], k.shape[-2])
         self.q, self.k = q, k
         self.scale = as_scale(scale, q)
-        self.temperature = (
-            temperature if isinstance(temperature, TargetKeys) else as_temperature(temperature, q)
-        )
+        self.temperature = as_temperature(temperature, q)
         self.sink = None if sink is None else as_sink(sink, q)
         if isinstance(temperature, TargetKeys) and sink is not None:
             raise InputError("TargetKeys counts keys, a sink is not one; give a temperature, or no sink")

@@ -19,7 +19,7 @@ import numpy as np
 from ..errors import InputError, MissingExtra
 from ..writing import write_atomic
 from .limits import check_array, check_readable
-from .scan import Scan, check_hu, need
+from .volume import Scan, check_hu, need
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 MAX_FILES = 20_000

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from .labels import place_labels
 from .limits import check_array, check_readable
-from .scan import Scan, place_labels
+from .volume import Scan, need
 
 STORAGE = "1.2.840.10008.5.1.4.1.1.66.4"
 
@@ -22,8 +23,6 @@ def is_segmentation(path: str | Path) -> bool:
     >>> is_segmentation(get_testdata_file("CT_small.dcm"))
     False
     """
-    from .scan import need
-
     path = Path(path)
     if path.is_dir():
         inside = [file for file in path.iterdir() if file.is_file() and not file.name.startswith(".")]

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import InputError
 from ..writing import write_atomic
 from .limits import check_array, check_readable
-from .scan import Scan, check_growth, check_hu, need
+from .volume import Scan, check_growth, check_hu, need
 
 DAMAGE = (OSError, EOFError, zlib.error, ValueError, OverflowError)
 

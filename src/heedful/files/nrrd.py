@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import InputError
 from ..writing import write_atomic
 from .limits import check_array, check_readable
-from .scan import Scan, check_growth, check_hu, need
+from .volume import Scan, check_growth, check_hu, need
 
 TYPES = {
     "int8": "i1",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from heedful.errors import InputError
-from heedful.files.scan import Scan
+from heedful.files.volume import Scan
 from heedful.perceive.inpaint import scans, volume
 from heedful.perceive.inpaint.holes import phantom
 from heedful.perceive.inpaint.model import Inpainter

@@ -14,7 +14,7 @@ from ...errors import EngineError
 from ..ask import Ask, Found
 from ..problem import Problem
 from . import gemm
-from .compiled import LN2, LOG2E, SHORT, add_priors, forward, prepare
+from .passes import LN2, LOG2E, SHORT, add_priors, forward, prepare
 from .pool import spread
 
 CELLS = 2**19  # scores in a block of the backward pass: two such blocks live in each thread

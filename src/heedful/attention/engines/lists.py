@@ -12,7 +12,8 @@ from ..ask import Ask, Found
 from ..prior import Prior, Support
 from ..problem import Problem, learning
 from .backward import refuse
-from .compiled import LOG2E, TOP, available
+from .compiled import TOP, available
+from .passes import LOG2E
 from .pool import spread
 
 SMALL = 2048  # queries below which one thread does it all

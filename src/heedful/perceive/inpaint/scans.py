@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...errors import InputError
-from ...files.scan import Scan
+from ...files.volume import Scan
 
 AIR = -1024.0  # HU: what padding is read as
 KEPT = -900.0  # HU: a masked padding voxel whose fill is air gets its padding back

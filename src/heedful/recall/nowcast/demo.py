@@ -50,7 +50,7 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
     -------
     Story
     """
-    from .command import tell
+    from .telling import tell
 
     return tell(macrodata(), trust="quick" if quick else "full", seed=seed, period="2008Q4",
                 beside_plain=True)
