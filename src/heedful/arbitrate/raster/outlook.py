@@ -1,9 +1,10 @@
 """A scene as a whole, before any of its pixels is judged: shares of the states, and its own level.
 
 Land that was not trained on looks a little strange everywhere, and EM takes a little evidence in every pixel
-for damage in every pixel. So where most of a scene would be damaged, its own median is taken for undamaged
-and damage is judged relative to it: what covers less than half of a scene can still be told from strange
-land.
+for damage in every pixel. So where a source would be damaged in most of a scene, the scene's own median is
+taken for undamaged and damage is judged relative to it: what covers less than half of a scene can still be
+told from strange land. Another date is not counted: it shows in how the sources fit each other, not in
+either of them, and may well be that of the whole scene.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .states import USUAL, States
+from .states import ELSEWHERE, USUAL, States
 
 UNFAMILIAR = "all of it unlike the training scenes"  # a key of `Outlook.rate`
 MOSTLY = 0.7  # claimed damage from which a scene is levelled: EM claims up to twice what there is
@@ -42,7 +43,8 @@ class Outlook:
     def of(cls, states: States, e: np.ndarray, names: list[str]) -> Outlook:
         """From the evidence (n, K) of pixels that stand for the scene, and the names of its columns."""
         rate, level = states.rates(states.log_posterior(e)), {}
-        if len(e) and 1 - rate[0] > MOSTLY:
+        own = sum(r for (kind, _), r in zip(states.found, rate[1:], strict=True) if kind != ELSEWHERE)
+        if len(e) and own > MOSTLY:
             level = {names[c]: x for c, x in states.level(e).items() if x > 0}
             moved = cls({}, level).levelled(e, names)
             rate = states.rates(states.log_posterior(moved))
@@ -75,8 +77,8 @@ class Outlook:
         said = [f"about {r:.0%} of the scene: {state}" for state, r in self.rate.items() if r > 0.02]
         if self.level:
             said.append(
-                f"over {MOSTLY:.0%} of the scene would be damaged, so it is more likely other land than was "
-                "trained on: damage was judged relative to the scene's own median"
+                f"a source would be damaged in over {MOSTLY:.0%} of the scene, so it is more likely other "
+                "land than was trained on: damage was judged relative to the scene's own median"
             )
         return said
 
