@@ -263,3 +263,29 @@ def test_mask_of_the_same_series(series, tmp_path):
     labels, notes = read_labels(series, scan)
     assert np.array_equal(labels, scan.stored)
     assert notes == ()
+
+
+def test_orientations_written_with_other_digits_are_the_same(tmp_path):
+    uid = generate_uid()
+    slices = [slice_(z, np.full((12, 10), 1000), uid) for z in (0.0, 2.5, 5.0)]
+    slices[1].ImageOrientationPatient = ["1.0", "-0.0", "0", "0.0000001", "0.9999999", "0"]
+    slices[1].PixelSpacing = ["0.70000", "0.8"]
+    assert read_scan(save(tmp_path / "same", slices)).stored.shape == (3, 12, 10)
+    slices[1].ImageOrientationPatient = [1, 0, 0, 0, 0.999, 0.0447]
+    with pytest.raises(InputError, match="differ in ImageOrientationPatient"):
+        read_scan(save(tmp_path / "other", slices))
+
+
+def test_what_states_its_rescale_elsewhere_is_refused(tmp_path):
+    """An enhanced object of one frame, and a table: read by slope and intercept both would be wrong HU."""
+    group = Dataset()
+    group.PixelValueTransformationSequence = [Dataset()]
+    enhanced = slice_(0.0, np.full((12, 10), 1000), generate_uid(), NumberOfFrames=1)
+    enhanced.SharedFunctionalGroupsSequence = [group]
+    table = Dataset()
+    table.LUTDescriptor, table.ModalityLUTType, table.LUTData = [4, 0, 16], "HU", bytes(8)
+    by_table = slice_(0.0, np.full((12, 10), 1000), generate_uid(), ModalityLUTSequence=[table])
+    del enhanced.RescaleSlope, enhanced.RescaleIntercept, by_table.RescaleSlope, by_table.RescaleIntercept
+    for name, ds, says in (("e", enhanced, "enhanced"), ("t", by_table, "by a table")):
+        with pytest.raises(InputError, match=says):
+            read_scan(save(tmp_path / name, [ds]))

@@ -181,3 +181,15 @@ def test_a_header_that_announces_too_much_is_refused_before_reading(tmp_path):
     bomb.write_bytes(gzip.compress(bytes(content)))
     with pytest.raises(InputError, match="announces"):
         read_scan(bomb)
+
+
+def test_voxels_that_drift_apart_over_the_volume_are_refused(tmp_path):
+    """A mask of 201 slices on a scan that lost one: slices 0.5 % longer, the last ones a slice away."""
+    scan = read_scan(
+        save(tmp_path / "a.nii", np.zeros((4, 4, 200), np.int16), np.diag([-1, -1, 2.0 * 200 / 199, 1]))
+    )
+    mask = save(tmp_path / "m.nii", np.ones((4, 4, 201), np.uint8), np.diag([-1, -1, 2.0, 1.0]))
+    with pytest.raises(InputError, match=r"makes 1\.0 voxels"):
+        read_labels(mask, scan)
+    rounded = save(tmp_path / "r.nii", np.ones((4, 4, 200), np.uint8), np.diag([-1, -1, 2.01, 1.0]))
+    assert read_labels(rounded, scan)[0].all()

@@ -137,3 +137,16 @@ def test_kind_is_told_by_content_where_the_name_says_nothing(volume, tmp_path):
     (tmp_path / "t.txt").write_text("hello")
     with pytest.raises(InputError, match="no DICOM, NIfTI or NRRD"):
         kind_of(tmp_path / "t.txt")
+
+
+@pytest.mark.parametrize("short", ["RAS", "LAS", "LPS"])
+def test_short_names_of_spaces_are_known(volume, tmp_path, short):
+    long = {"R": "right", "L": "left", "A": "anterior", "P": "posterior", "S": "superior"}
+    header = dict(HEADER)
+    found = []
+    for name in (short, "-".join(long[letter] for letter in short)):
+        header["space"] = name
+        path = tmp_path / f"{name}.nrrd"
+        nrrd.write(str(path), volume, header)
+        found.append(read_scan(path))
+    assert not found[0].unsure and np.array_equal(found[0].affine, found[1].affine)

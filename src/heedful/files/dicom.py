@@ -135,6 +135,14 @@ def _one(file):
         raise InputError("holds no pixels (cut short, or not an image)", path=file, remedy="leave it out")
     if int(ds.get("NumberOfFrames", 1) or 1) > 1:
         raise InputError("is a multi-frame file", path=file, remedy="convert it to one file per slice")
+    if "SharedFunctionalGroupsSequence" in ds:  # position and rescale stand in there, even for one frame
+        raise InputError(
+            "is an enhanced (multi-frame) object", path=file, remedy="convert it to one file per slice"
+        )
+    if "ModalityLUTSequence" in ds and ds.get("RescaleSlope") is None:
+        raise InputError(
+            "turns its numbers into HU by a table", path=file, remedy="export it with slope and intercept"
+        )
     if int(ds.get("SamplesPerPixel", 1)) != 1:
         raise InputError("is a colour picture, not a CT slice", path=file, remedy="leave it out")
     for name in ("Rows", "Columns", "BitsAllocated"):
@@ -176,13 +184,22 @@ def _one_series(sets, path):
             remedy="put each series into a folder of its own",
         )
     for name in SAME:
-        values = {str(ds.get(name)) for ds in sets}
-        if len(values) > 1:
+        values = {str(ds.get(name)): ds.get(name) for ds in sets}
+        first, *others = values.values()
+        if not all(_alike(first, other) for other in others):
             raise InputError(
                 f"its slices differ in {name}: {', '.join(sorted(values)[:3])}",
                 path=path,
                 remedy="leave out the files that are no slices of the volume (scouts, reports)",
             )
+
+
+def _alike(one, other) -> bool:
+    """Whether two header values are the same numbers, however many digits they are written with."""
+    if one is None or other is None:
+        return one is other
+    one, other = np.atleast_1d(np.array(one, float)), np.atleast_1d(np.array(other, float))
+    return one.shape == other.shape and bool(np.abs(one - other).max(initial=0.0) < 1e-4)
 
 
 def _geometry(sets, path, notes):

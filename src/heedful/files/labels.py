@@ -60,6 +60,15 @@ def place_labels(labels, affine, scan: Scan, *, path=None, what: str = "mask"):
             path=path,
             remedy="resample it onto the scan (nearest neighbour)",
         )
+    # voxels that differ by little drift apart over the volume: the farthest must still fall onto its own
+    far = np.abs((turn[:3, :3] - whole) * (np.array(labels.shape[::-1]) - 1)).sum(1)
+    if far.max() > 0.3:
+        raise InputError(
+            f"its voxels are {_long(spacing)} mm, the scan's {_long(scan.spacing)} mm: across the {what} "
+            f"that makes {far.max():.1f} voxels (slices may be missing in one of them)",
+            path=path,
+            remedy="resample it onto the scan (nearest neighbour)",
+        )
     if not same:
         turned = _set_in(turned, shift[::-1].astype(int), scan, notes, path, what)
     return np.ascontiguousarray(turned), tuple(notes)
@@ -85,3 +94,7 @@ def _set_in(labels, start, scan, notes, path, what):
 
 def _mm(values) -> str:
     return " x ".join(f"{v:.3g}" for v in values)
+
+
+def _long(values) -> str:
+    return " x ".join(f"{v:.5g}" for v in values)

@@ -131,7 +131,7 @@ def _inflate(file, announced, path) -> bytes:
 def _geometry(header, directions):
     """(affine to LPS mm, whether the header says nothing about it)."""
     space = str(header.get("space", "")).lower()
-    axes = space.split("-")
+    axes = list(space) if space in ("ras", "las", "lps") else space.split("-")  # the format's short names
     if directions is None or len(axes) != 3 or not all(a[:1] in SIGNS for a in axes):
         sizes = np.ones(3)
         for i, size in enumerate(np.asarray(header.get("spacings", ()), float)[-3:]):

@@ -80,3 +80,28 @@ def test_no_room_gives_the_shipped_calibration():
     cal = rehide.calibrate(image, hidden, rounds=2)
     assert cal.pixels == 0
     assert np.allclose(cal.weights, mix.shipped())
+
+
+def test_nothing_is_learned_where_nothing_was_measured():
+    """Places filled from other slices, or without a number, are no truth to re-hide a hole on."""
+    image = phantom(seed=2, size=128)[0][0]
+    hidden = np.zeros(image.shape, bool)
+    hidden[60:72, 60:72] = True
+    closed = np.ones(image.shape, bool)
+    closed[40:100, 24:100] = False
+    closed |= hidden
+    wild = np.where(closed, 1400.0, image)  # were it taken for truth, the errors would be hundreds of HU
+    cal = rehide.calibrate(wild, hidden, closed=closed, rounds=3)
+    assert cal.pixels and np.sqrt(np.mean(cal.error**2)) < 60
+
+
+def test_what_is_told_of_attention_alone_is_its_own():
+    """Interval and error at re-hidden places belong to the fill that is given, not to the mix."""
+    from heedful.perceive.inpaint.model import Inpainter
+
+    truth = phantom(seed=1, size=128)[0]
+    hidden = np.zeros(truth.shape, bool)
+    hidden[0, 54:66, 40:52] = True
+    cal = Inpainter("attention", calibrate=True).fit_predict(truth, hidden).parts[0].calibration
+    # the mix holds this very fill, and its error at the same places
+    assert cal.mixed == pytest.approx(cal.error[mix.EXPERTS.index("attention")], rel=0.05)

@@ -115,3 +115,35 @@ def test_masks_of_fractions_are_refused(stack):
     assert scans.ready(scan_of(hu), hidden.astype(float)).hidden.sum() == hidden.sum()
     with pytest.raises(InputError, match=r"fractions such as 0\.5"):
         scans.ready(scan_of(hu), 0.5 * hidden)
+
+
+def test_numbers_that_are_no_hu_are_refused_or_said(stack):
+    hu, hidden = stack
+    mask = hidden.astype(np.uint8)
+    with pytest.raises(InputError, match="above 1500; HU are expected"):
+        scans.ready(scan_of(((hu + 1024) * 3).astype(np.int16)), mask)
+    raised = scans.ready(scan_of(np.maximum(hu + 1024, 0).astype(np.uint16)), mask)
+    assert any("no visible voxel is below 0" in note for note in raised.notes)
+    metal = hu.copy()
+    metal[2, 36:38, 42:46] = 2800
+    assert any("8 of " in note and "read as 1500" in note for note in scans.ready(scan_of(metal), mask).notes)
+    assert not scans.ready(scan_of(hu), mask).notes
+
+
+def test_slices_of_one_share_are_told_together(stack):
+    hu, _ = stack
+    hidden = np.zeros(hu.shape, bool)
+    hidden[:, 40:46, 40:46] = True
+    told = scans.shares_told(Inpainter(in_plane=True).predict(hu, hidden))
+    assert len(told) == 1 and told[0].startswith("slices 0, 1, 2, 3, 4: attention makes")
+
+
+def test_a_slice_has_no_other_side(stack):
+    """A hole at the left edge: what lies beyond the reach of its surroundings changes nothing."""
+    hu, _ = stack
+    hidden = np.zeros(hu.shape, bool)
+    hidden[2, 40:50, :10] = True
+    plain = volume.fill_region(hu.astype(float), hidden, 2, hidden[2], [-2, -1, 1, 2]).fill
+    changed = hu.astype(float)
+    changed[:, :, 44] = 900.0  # the last column that is looked at: 30 px to learn from, 5 to ask
+    assert np.array_equal(plain, volume.fill_region(changed, hidden, 2, hidden[2], [-2, -1, 1, 2]).fill)

@@ -161,3 +161,10 @@ def test_command_learns_a_correction_and_uses_it_again(tmp_path):
     all_damaged = _nrrd(tmp_path / "all.nrrd", hidden[[1, 1]])
     with pytest.raises(InputError, match="every slice is damaged"):
         inpaint(scan, mask=all_damaged, learn=tmp_path / "d.safetensors")
+
+
+def test_a_table_without_a_folder_is_refused_before_the_work(tmp_path):
+    from heedful.perceive.inpaint.command import inpaint
+
+    with pytest.raises(InputError, match="does not exist"):
+        inpaint(tmp_path / "no.nii", tmp_path / "no.nii", table=tmp_path / "none" / "t.csv")

@@ -9,10 +9,11 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "filling": ["Filling"],
         "fsr": ["frequency_selective"],
         "holes": ["phantom"],
         "mix": ["experts"],
-        "model": ["Filling", "Inpainter"],
+        "model": ["Inpainter"],
         "reading": ["question", "shares"],
         "trained": ["Corrector"],
     },

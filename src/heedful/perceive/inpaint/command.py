@@ -75,6 +75,10 @@ def inpaint(
             raise InputError(
                 "exists already; nothing is overwritten", path=target, remedy="choose another name"
             )
+        if target is not None and not target.parent.is_dir():
+            raise InputError(
+                f"the folder {target.parent} does not exist", path=target, remedy="create it first"
+            )
     if (learn is not None and weights is not None) or (whole and learn is None):
         raise InputError("--learn makes what --weights reads, and --whole says from what", remedy="give one")
     method = "trained" if method == "mix" and (learn or weights) else method
@@ -89,7 +93,7 @@ def inpaint(
     try:
         found = scans.ready(volume, labels)
     except InputError as error:
-        raise InputError(error.what, path=mask, remedy=error.remedy) from None
+        raise InputError(error.what, path=error.path or mask, remedy=error.remedy) from None
     notes += found.notes
     regions = None
     if tissue is not None:
@@ -137,11 +141,8 @@ def inpaint(
     slices = int(hidden.any((1, 2)).sum())
     routes = {part.route for part in filling.parts}
     told = {"volume": "from the slices above and below", "slice": "within their slice"}
-    for part in filling.parts:
-        if part.route == "slice" and method in MIXED:
-            notes.append(
-                f"slice {part.z}: attention makes {part.share:.0%} of the fill; sources explain that part"
-            )
+    if method in MIXED:
+        notes += scans.shares_told(filling)
     return Story(
         study="inpaint",
         title="Holes in CT, filled from what is visible",

@@ -2,114 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from ...errors import InputError
 from . import mix, provenance, rehide, volume
-from .patches import Asked, attend_patches
+from .filling import Filling, Part
+from .patches import attend_patches
 from .tokens import check, depth_of, readable
 
 METHODS = ("mix", "trained", "attention", "plain")
 MIXED = ("mix", "trained")
 SHIPPED_SPREAD = {0.9: (1.4, 1.55, 1.5)}  # quantiles of |error| / spread in volumes, developer slices
-
-
-@dataclass(frozen=True)
-class Part:
-    """One piece of a fill: a slice's holes filled in the plane, or one region filled from its neighbours.
-
-    Parameters
-    ----------
-    z : int
-    hidden : bool array, shape (H, W)
-    route : str
-        "slice", "volume" or "mean" (no source could be found).
-    value, low, high : array, shape (P,)
-        HU in row order.
-    sources : Sources or None
-    attention : array, shape (P,)
-        What attention alone says, HU; in volumes its correction.
-    share : float
-        Attention's weight in the fill.
-    calibration : Calibration
-    asked : Asked or None
-        In a slice: the attention over patches.
-    avoid : bool array, shape (H, W)
-        Pixels that were read but are no sources.
-    """
-
-    z: int
-    hidden: np.ndarray
-    route: str
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    sources: provenance.Sources | None
-    attention: np.ndarray
-    share: float
-    calibration: rehide.Calibration
-    asked: Asked | None = None
-    avoid: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class Filling:
-    """A filled volume.
-
-    Parameters
-    ----------
-    hu : array, shape (Z, H, W)
-        HU; visible voxels are exactly as given.
-    low, high : array, shape (Z, H, W)
-        The interval at the hidden voxels, HU; NaN elsewhere.
-    hidden : bool array, shape (Z, H, W)
-    parts : tuple of Part
-    notes : tuple of str
-    level : float
-    """
-
-    hu: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    hidden: np.ndarray
-    parts: tuple[Part, ...]
-    notes: tuple[str, ...] = ()
-    level: float = 0.9
-
-    def table(self, top: int = 8, axes: tuple[str, str, str] = ("z", "y", "x")):
-        """A DataFrame of every filled voxel: place, fill, interval, effective and ``top`` sources.
-
-        ``axes`` names the axes, where a file counts them otherwise.
-        """
-        import pandas as pd
-
-        slices, down, right = axes
-        frames = []
-        for part in self.parts:
-            at = np.argwhere(part.hidden)
-            frame = {
-                slices: np.full(len(at), part.z),
-                down: at[:, 0],
-                right: at[:, 1],
-                "HU": part.value,
-                "low": part.low,
-                "high": part.high,
-                "route": part.route,
-            }
-            if part.sources is not None:
-                place, weight, effective = part.sources.read(top)
-                frame["effective sources"] = effective
-                for s in range(place.shape[1]):
-                    frame |= {
-                        f"source {s + 1} {down}": place[:, s, 0],
-                        f"source {s + 1} {right}": place[:, s, 1],
-                        f"weight {s + 1}": weight[:, s],
-                    }
-            frames.append(pd.DataFrame(frame))
-        return pd.concat(frames, ignore_index=True)
 
 
 class Inpainter(BaseEstimator):
@@ -300,10 +204,7 @@ class Inpainter(BaseEstimator):
                 added = self.weights.correct(image, flat, fills)
                 value, fills = np.clip(value + added, mix.LOW, mix.HIGH), fills + added
         else:
-            plain = self.method == "plain"
-            asked = attend_patches(
-                np.clip(image, mix.LOW, mix.HIGH), flat, avoid=avoid, plain=plain, seed=self.seed
-            )
+            asked = self._asked(image, flat, avoid)
             if asked is None:
                 raise InputError(
                     f"slice {z}: no window of it is wholly visible, attention has no source",
@@ -328,6 +229,11 @@ class Inpainter(BaseEstimator):
             avoid,
         )
 
+    def _asked(self, image, flat, avoid):
+        """Attention over patches by itself: on its kriging base, or plain."""
+        image, plain = np.clip(image, mix.LOW, mix.HIGH), self.method == "plain"
+        return attend_patches(image, flat, avoid=avoid, plain=plain, seed=self.seed)
+
     def _calibrate(self, filled, closed, own, z, heights, progress):
         """Re-hide a slice's holes, and fill them there the way they were filled here: {(z, route): ...}."""
         learned = {}
@@ -337,6 +243,8 @@ class Inpainter(BaseEstimator):
                 learned[z, route] = rehide.calibrate(
                     filled[z],
                     holes,
+                    closed=closed[z],
+                    ask=None if self.method in MIXED else self._asked,
                     level=self.level,
                     rounds=self.rehidings,
                     seed=self.seed,

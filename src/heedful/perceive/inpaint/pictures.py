@@ -6,7 +6,7 @@ import numpy as np
 
 from ...reading import pictures as pic
 from . import mix
-from .model import Filling, Part
+from .filling import Filling, Part
 
 WINDOW = (-160.0, 240.0)  # HU, the soft-tissue window
 PIXELS = 600  # clickable pixels of a slice at most

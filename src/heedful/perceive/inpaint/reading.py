@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from . import mix
-from .model import Filling, Part
+from .filling import Filling, Part
 from .tokens import bank_of
 
 CLASSES = {0: "air and lung", 1: "fat", 2: "soft tissue", 3: "bone and contrast"}

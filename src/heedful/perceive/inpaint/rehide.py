@@ -186,7 +186,16 @@ def fit_weights(G, start=None):
 
 
 def calibrate(
-    image, hidden, *, level: float = 0.9, rounds: int = 4, seed: int = 0, correct=None, progress=None
+    image,
+    hidden,
+    *,
+    closed=None,
+    ask=None,
+    level: float = 0.9,
+    rounds: int = 4,
+    seed: int = 0,
+    correct=None,
+    progress=None,
 ):
     """Learn the mix and the interval's width by hiding look-alike places.
 
@@ -195,6 +204,11 @@ def calibrate(
     image : array, shape (H, W)
         HU with the holes already filled (their fill is read as surroundings, never as a source or as truth).
     hidden : bool array, shape (H, W)
+        The holes that are re-hidden.
+    closed : bool array, shape (H, W), optional
+        All that is no measurement: the holes, and what else was filled or is not a number.
+    ask : callable, optional
+        ``(image, hidden, closed) -> Asked or None``: where attention alone is the fill, instead of the mix.
     level : float
         Wanted coverage of the interval.
     rounds : int
@@ -211,15 +225,18 @@ def calibrate(
     """
     rng = np.random.default_rng(seed)
     used = np.zeros(hidden.shape, bool)
+    closed = hidden if closed is None else closed
     gathered, peer = [], []
     for r in range(rounds):
-        again = look_alike(image, hidden, used, rng)
+        again = look_alike(image, closed, used, rng, holes=hidden)
         if again.any():
             used |= again
-            fills, _ = mix.experts(image, again, avoid=hidden, seed=seed + r)
+            fills, _ = mix.experts(image, again, avoid=closed, seed=seed + r)
             added = 0.0 if correct is None else correct(image, again, fills)
+            asked = None if ask is None else ask(image, again, closed)
+            alone = None if asked is None else np.clip(asked.fill[again], mix.LOW, mix.HIGH)
             # the mix is judged with what is added to it: as if the truth lacked that
-            gathered.append((fills + added, image[again], depth_of(again)))
+            gathered.append((fills + added, image[again], depth_of(again), alone))
             plain = np.clip(biharmonic(np.clip(image, mix.LOW, mix.HIGH), again)[again], -1000, 1000)
             peer.append(np.mean((plain - np.clip(image[again], -1000, 1000)) ** 2))
         if progress:
@@ -228,19 +245,21 @@ def calibrate(
 
 
 def summarise(gathered, level: float = 0.9, peer: float = float("nan")) -> Calibration:
-    """Weights and quantiles from re-hidden places: a list of (fills (6, P), truth (P,), depth (P,)).
+    """Weights and quantiles from re-hidden places: a list of (fills (6, P), truth (P,), depth (P,), alone).
 
-    ``peer`` is what today's fill errs there, HU.
+    ``alone`` (P,) is the fill that is judged where it is not the mix, else None. ``peer`` is what today's
+    fill errs there, HU.
     """
     gathered = [g for g in gathered if not np.isnan(g[0]).any()]
     if not gathered:
         return shipped(level)
-    errors = [np.clip(fills, -1000, 1000) - np.clip(truth, -1000, 1000) for fills, truth, _ in gathered]
+    errors = [np.clip(fills, -1000, 1000) - np.clip(truth, -1000, 1000) for fills, truth, *_ in gathered]
     G = np.stack([e @ e.T / e.shape[1] for e in errors])
     z, depth, squares = [], [], []
-    for r, (fills, truth, deep) in enumerate(gathered):
-        others = np.delete(G, r, 0)
-        fill = mix.combine(fills, fit_weights(others.mean(0)) if len(others) else mix.shipped())
+    for r, (fills, truth, deep, fill) in enumerate(gathered):
+        if fill is None:
+            others = np.delete(G, r, 0)
+            fill = mix.combine(fills, fit_weights(others.mean(0)) if len(others) else mix.shipped())
         z.append(np.abs(np.clip(truth, mix.LOW, mix.HIGH) - fill) / mix.disagreement(fills, fill))
         depth.append(deep)
         squares.append((np.clip(truth, -1000, 1000) - np.clip(fill, -1000, 1000)) ** 2)

@@ -9,9 +9,12 @@ from scipy import ndimage
 
 from ...errors import InputError
 from ...files.volume import Scan
+from . import mix
+from .tokens import grow
 
 AIR = -1024.0  # HU: what padding is read as
 KEPT = -900.0  # HU: a masked padding voxel whose fill is air gets its padding back
+NEAR = 8  # pixels around a hole in which numbers above what is read are counted
 THICK = 1.2  # slices lie across an axis whose voxels are this many times longer than the file's slices
 
 
@@ -66,7 +69,8 @@ def ready(scan: Scan, labels) -> Ready:
     Raises
     ------
     InputError
-        Where the mask holds fractions: a threshold is the user's choice.
+        Where the mask holds fractions: a threshold is the user's choice. Where most numbers around the holes
+        exceed what is read: they are no HU.
 
     Examples
     --------
@@ -97,6 +101,7 @@ def ready(scan: Scan, labels) -> Ready:
             f"{int(outside.sum())} voxels are padding (declared, or below {AIR:.0f} HU): "
             "read as air, kept as they are"
         )
+    _doubted(scan, hu, hidden, notes)
     order = _order(scan, notes)
     heights = _heights(scan) if order == (0, 1, 2) else None
     _tilt(scan, notes)
@@ -155,6 +160,40 @@ def told_of(corrector, scan: Scan, used: bool) -> list[str]:
             "it may do harm; learn on scans like this one"
         )
     return said
+
+
+def shares_told(filling) -> list[str]:
+    """How much of the fill within slices is attention's, slices of one share together: notes."""
+    alike: dict[str, list[int]] = {}
+    for part in filling.parts:
+        if part.route == "slice":
+            alike.setdefault(f"{part.share:.0%}", []).append(part.z)
+    return [
+        f"slice{'s' * (len(slices) > 1)} {', '.join(map(str, slices[:8]))}{' ...' * (len(slices) > 8)}: "
+        f"attention makes {share} of the fill; sources explain that part"
+        for share, slices in alike.items()
+    ]
+
+
+def _doubted(scan, hu, hidden, notes):
+    """Say what no CT in HU would hold; refuse what would be read as one number throughout."""
+    near = np.zeros(hidden.shape, bool)
+    for z in np.flatnonzero(hidden.any((1, 2))):
+        near[z] = grow(hidden[z], NEAR) & ~hidden[z]
+    above = f"{int((hu[near] > mix.HIGH).sum())} of {int(near.sum())} voxels around the masked ones"
+    if 2 * (hu[near] > mix.HIGH).sum() > near.sum():
+        raise InputError(
+            f"{above} are above {mix.HIGH:.0f}; HU are expected",
+            path=scan.path,
+            remedy="give CT with its rescale slope and intercept",
+        )
+    if (hu[near] > mix.HIGH).any():
+        notes.append(f"{above} are above {mix.HIGH:.0f} HU: read as {mix.HIGH:.0f}")
+    visible = hu[~hidden & np.isfinite(hu)]
+    if visible.size and visible.min() >= 0 and visible.max() > 0:
+        notes.append(
+            "no visible voxel is below 0, as air and fat would be: are these HU? They are read as such"
+        )
 
 
 def _reaching(padding, hidden):
