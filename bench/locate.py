@@ -29,7 +29,7 @@ RIVALS = {"plain": "ViT", "cnn": "CNN"}
 SETTINGS = {
     "tied": {},
     "plain": {"method": "plain"},  # settings of the rivals were chosen on seeds 7 and 8 too
-    "cnn": {"method": "plain", "iterations": 1400},
+    "cnn": {"method": "plain", "iterations": 4000, "lr": 4e-3},
 }
 TEST_SEED = 21  # nothing was chosen on these scenes; recipes were compared on seeds 7 and 8
 
@@ -53,11 +53,13 @@ gradients do. Maps of different networks are judged on the images that each clas
 
 The ViT is a hybrid: the tied network's own kind of convolutions (27 px seen) embed its patches, three
 pre-norm blocks of 64 channels and 4 heads follow, sinusoidal and learned positions; AdamW with weight
-decay .05 on matrices, gradients cut at norm 1, 5 % warm-up and cosine; every image turned, mirrored and
-shifted by itself. Of two seeds one stays
-at chance. The CNN is six convolutions with batch normalisation, global pooling and a
-class activation map (here the same as Grad-CAM), 1400 steps, the ViT's augmentation: its map is as coarse
-as its last cells, 8 px.
+decay .05 on matrices, gradients cut at norm 1, 5 % warm-up and cosine, 4000 steps at up to 1e-3; every image
+turned, mirrored and shifted by itself. The CNN is six convolutions with batch normalisation, global pooling
+and a class activation map (here the same as Grad-CAM), 4000 steps at up to 4e-3, the ViT's augmentation: its
+map is as coarse as its last cells, 8 px. Both stay at chance for a while before they learn: at 2000 steps
+and 2e-3 one of two ViTs, at 1400 steps and 2e-3 both CNNs never left it. The settings are those with which
+both of two networks each (trained on seeds 7 and 8) named .975 to .995 of the developer scenes; more steps
+(10,000) made the ViT .99.
 
 The other landmarks (stars, arrows, chequers, in clutter of random colours, some striped; `_locate_kinds`)
 show what a user's own images may bring: where a class can be told by what the others are not, the network

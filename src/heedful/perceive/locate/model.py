@@ -51,11 +51,12 @@ class PatchClassifier(ClassifierMixin, Estimator):
     taught : int
         On how many training images at most (each costs one pass per patch).
     iterations : int
-        Training steps of 64 images; the ViT takes twice as many.
+        Training steps of 64 images; the ViT takes four times as many.
     polish : int
         Further steps from a warm restart at 3/4 of the learning rate ("tied"); 0 for none. How long the first
         plateau lasts differs between seeds, and a second fall of the rate evens that out.
     lr : float
+        Largest learning rate; the ViT's is 1e-3 at most (at 2e-3 one of two does not leave chance).
     seed : int
 
     Attributes
@@ -177,7 +178,7 @@ class PatchClassifier(ClassifierMixin, Estimator):
     def _stages(self) -> list[tuple[int, float]]:
         """Steps and learning rate of each fall of the rate."""
         if self.method == "plain":
-            return [(2 * self.iterations, min(self.lr, 2e-3))]
+            return [(4 * self.iterations, min(self.lr, 1e-3))]
         return [(self.iterations, self.lr), *([(self.polish, 0.75 * self.lr)] if self.polish else [])]
 
     def check_parameters(self) -> None:
