@@ -1,7 +1,10 @@
 """The demonstration, the reading, the claims and the command line."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy import ndimage, stats
 
 from heedful.errors import InputError
 from heedful.perceive.inpaint import claims, holes, pictures, reading
@@ -48,16 +51,32 @@ def test_question_holds_the_fill_s_own_weights(told):
     assert r.certificate.startswith("checked")
 
 
-def test_permuted_tissue_is_not_supported(told):
-    """Labels that have nothing to do with the image support nothing."""
+def test_a_map_that_has_nothing_to_do_with_the_image_supports_nothing(told):
+    """Labels drawn voxel by voxel, and in pieces: near places draw on near places, of whatever label."""
     _, tissue, _, filling = told
     found = []
-    for seed in range(5):
-        noise = np.random.default_rng(seed).integers(1, 3, tissue.shape)
-        asked = reading.question(filling, filling.parts[0], noise, {1: "one", 2: "two"})
-        found += [v.status == "supported" for v in claims.verdicts(asked)]
+    for smooth in (0, 10):
+        for seed in range(5):
+            noise = np.random.default_rng([smooth, seed]).normal(size=tissue.shape[1:])
+            noise = ndimage.gaussian_filter(noise, smooth) if smooth else noise
+            pieces = 1 + (noise > np.median(noise)).astype(int)[None]
+            asked = reading.question(filling, filling.parts[0], pieces, {1: "one", 2: "two"})
+            found.append(any(v.status == "supported" for v in claims.verdicts(asked)))
     assert sum(found) <= 2
     assert claims.verdicts(asked, level="none") == []
+
+
+def test_the_moved_map_s_p_is_uniform_under_its_null(told):
+    _, tissue, _, filling = told
+    asked = reading.question(filling, filling.parts[0], tissue, NAMES)
+    p = []
+    for seed in range(60):
+        noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=tissue.shape[1:]), 8)
+        p.append(
+            claims.moved(replace(asked, labels=np.digitize(noise, np.quantile(noise, (0.3, 0.6)))), draws=99)
+        )
+    assert stats.kstest(p, "uniform").pvalue > 0.01
+    assert np.mean(np.array(p) <= 0.05) <= 0.15
 
 
 def test_pictures_are_data(told):

@@ -33,6 +33,8 @@ class Question:
         Mean HU of the key's middle.
     names : dict of int to str
         The tissues' names.
+    labels : int array, shape (H, W)
+        The slice's tissue map; told by HU, hidden pixels are what the nearest visible one is.
     """
 
     weights: object
@@ -42,6 +44,7 @@ class Question:
     key_class: np.ndarray
     key_hu: np.ndarray
     names: dict[int, str]
+    labels: np.ndarray
 
 
 def question(
@@ -124,6 +127,7 @@ def question(
             labels[key_mid[:, 0], key_mid[:, 1]],
             key_hu,
             names,
+            labels,
         )
     classes = np.digitize(image, EDGES)
     around = ndimage.distance_transform_edt(closed, return_distances=False, return_indices=True)
@@ -136,6 +140,7 @@ def question(
         np.digitize(key_hu, EDGES),
         key_hu,
         CLASSES,
+        nearest,
     )
 
 
