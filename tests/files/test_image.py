@@ -145,3 +145,55 @@ def test_folders(tmp_path, rgb):
     (tmp_path / "notes.txt").write_text("x")
     assert [p.name for p in list_images(tmp_path)] == ["a.png", "b.png"]
     assert len(read_images(tmp_path)) == 2
+
+
+def _png16(path, pixels, kind):
+    """A 16-bit PNG of colour type ``kind`` (2: RGB, 6: RGBA), which Pillow cannot write."""
+    height, width = pixels.shape[:2]
+    lines = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)),
+              (b"IDAT", zlib.compress(lines)), (b"IEND", b"")]  # fmt: skip
+    parts = [
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in chunks
+    ]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    return path
+
+
+def test_what_pillow_would_cut_down_keeps_its_numbers(tmp_path, rgb):
+    pytest.importorskip("rasterio")
+    deep = rgb.astype(np.uint16) * 250 + 7
+    picture = read_image(_png16(tmp_path / "rgb.png", deep, 2))
+    np.testing.assert_array_equal(picture.pixels, deep.astype(np.float32))
+    picture = read_image(_png16(tmp_path / "rgba.png", np.dstack([deep, deep[..., :1]]), 6))
+    np.testing.assert_array_equal(picture.pixels, deep.astype(np.float32))
+    assert picture.notes == ("alpha channel left out",)
+
+
+@pytest.mark.parametrize(("dtype", "bands"), [("uint16", 3), ("uint8", 2), ("uint8", 5), ("float64", 1)])
+def test_bands_of_a_geotiff_are_all_read(tmp_path, rgb, dtype, bands):
+    rasterio = pytest.importorskip("rasterio")
+    pixels = np.dstack([rgb, rgb])[..., :bands].astype(dtype)
+    place = rasterio.Affine(10, 0, 500000, 0, -10, 4000000)
+    with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", height=6, width=9, count=bands, dtype=dtype,
+                       crs="EPSG:32633", transform=place, nodata=rgb[0, 0, 0]) as file:  # fmt: skip
+        file.write(np.moveaxis(pixels, -1, 0))
+    picture = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(picture.pixels, pixels)
+    assert picture.transform == pytest.approx(tuple(place)[:6])
+    assert "no-data value" in picture.notes[0]
+
+
+def test_places_of_pixels_middles_are_told_from_corners(tmp_path, rgb):
+    """A GeoTIFF whose tie point names the first pixel's middle (RasterPixelIsPoint) lies half a pixel off."""
+    keys = (1, 1, 0, 1, 1025, 0, 1, 2)
+    info = {33550: (10.0, 20.0, 0.0), 33922: (0.0, 0.0, 0.0, 500.0, 900.0, 0.0), 34735: keys}
+    from PIL import TiffImagePlugin
+
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in info.items():
+        tags.tagtype[tag] = 3 if tag == 34735 else 12
+        tags[tag] = value
+    Image.fromarray(rgb).save(tmp_path / "a.tif", tiffinfo=tags)
+    assert read_image(tmp_path / "a.tif").transform == (10.0, 0.0, 495.0, 0.0, -20.0, 910.0)

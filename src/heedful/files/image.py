@@ -15,6 +15,7 @@ from .limits import check_array, check_readable
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".npy")
 MAX_PIXELS = 2**28  # 16384 x 16384: refused by the header, before a pixel is decoded
 _FORMATS = ("PNG", "JPEG", "TIFF")
+DAMAGED = "is damaged, or no image that can be read"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
     Parameters
     ----------
     path : str or Path
-        PNG, JPEG or TIFF (through Pillow), or a ``.npy`` array of shape (H, W) or (H, W, bands). What a
+        PNG, JPEG or TIFF (through Pillow; what it would cut down, such as 16-bit colour or a second band of a
+        TIFF, through rasterio), or a ``.npy`` array of shape (H, W) or (H, W, bands). What a
         file is is told by its first bytes, not by its name.
     max_pixels : int
         An image whose header announces more is refused before it is decoded.
@@ -153,6 +155,7 @@ def _decode(path: Path, max_pixels: int, Image, ImageOps) -> Picture:
     notes: list[str] = []
     # the header alone is read first: Pillow's own bomb check is a process-wide setting, so ours comes before
     data = io.BytesIO(path.read_bytes())
+    content = data.getvalue()
     try:
         image = Image.open(data, formats=_FORMATS)
     except Image.DecompressionBombError as error:
@@ -160,9 +163,14 @@ def _decode(path: Path, max_pixels: int, Image, ImageOps) -> Picture:
             f"announces more pixels than are read ({error})", path=path, remedy="cut it into tiles"
         ) from error
     except (OSError, SyntaxError, ValueError, TypeError, KeyError, OverflowError, EOFError) as error:
+        if content[:2] in (b"II", b"MM"):  # 16-bit or real bands, which Pillow does not know
+            return _from_rasterio(path, max_pixels)
         raise InputError(
-            f"cannot be read as an image ({error})", path=path, remedy="get the file again"
+            "is damaged, or no image that can be read", path=path, remedy="get it again"
         ) from error
+    if _cut_down(image, content):
+        image.close()
+        return _from_rasterio(path, max_pixels)
     with image:
         width, height = image.size
         _check_size((height, width, len(image.getbands())), 4, path, max_pixels)
@@ -196,6 +204,48 @@ def _decode(path: Path, max_pixels: int, Image, ImageOps) -> Picture:
             notes.append("alpha channel left out")
             image = image.convert("RGB" if image.mode == "RGBA" else "L")
         pixels = np.asarray(image)
+        notes += _missing(pixels, getattr(image, "tag_v2", {}).get(42113))
+    return Picture(_tidy(pixels, path), path, transform, tuple(notes))
+
+
+def _cut_down(image, content: bytes) -> bool:
+    """Whether Pillow would lose bands of a TIFF, or the lower bytes of a 16-bit colour PNG, in silence."""
+    if image.format == "PNG":
+        return content[24] == 16 and content[25] in (2, 4, 6)
+    if image.format == "TIFF":
+        return image.tag_v2.get(277, 1) > max(len(image.getbands()), 1 + 2 * (image.mode == "P"))
+    return False
+
+
+def _from_rasterio(path: Path, max_pixels: int) -> Picture:
+    try:
+        import rasterio
+    except ImportError as error:
+        raise MissingExtra("rasterio", "files") from error
+    try:
+        with path.open("rb") as start:
+            driver = "GTiff" if start.read(2) in (b"II", b"MM") else "PNG"
+        with rasterio.open(path, driver=driver) as file:
+            if file.subdatasets:
+                raise InputError(
+                    f"holds {len(file.subdatasets)} pages, one image was expected",
+                    path=path,
+                    remedy="save the page that is meant as a file of its own",
+                )
+            dtype = np.dtype(file.dtypes[0])
+            if dtype.kind not in "uif" or len(set(file.dtypes)) > 1:
+                held = ", ".join(sorted(set(file.dtypes)))
+                raise InputError(f"holds {held}, numbers of one type were expected", path=path)
+            _check_size((file.height, file.width, file.count), dtype.itemsize, path, max_pixels)
+            bands = [i for i, c in zip(file.indexes, file.colorinterp, strict=True) if c.name != "alpha"]
+            notes = ["alpha channel left out"] * (len(bands) < file.count)
+            pixels = np.moveaxis(file.read(bands), 0, -1)
+            transform = None if file.transform.is_identity else tuple(float(v) for v in file.transform[:6])
+            notes += _missing(pixels, file.nodata)
+    except InputError:
+        raise
+    except Exception as error:  # of damaged files rasterio and GDAL raise errors of many kinds
+        raise InputError(DAMAGED, path=path, remedy="get it again") from error
     return Picture(_tidy(pixels, path), path, transform, tuple(notes))
 
 
@@ -204,15 +254,38 @@ def _geo(image, path: Path) -> tuple[float, ...] | None:
     tags = getattr(image, "tag_v2", None)
     if tags is None:
         return None
+    centred = 0.5 if _by_centres(tags.get(34735, ())) else 0.0
     if 34264 in tags:
         m = [float(v) for v in tags[34264]]
         if len(m) == 16:
-            return (m[0], m[1], m[3], m[4], m[5], m[7])
+            return _from_corner((m[0], m[1], m[3], m[4], m[5], m[7]), centred)
     if 33550 in tags and 33922 in tags:
         scale, tie = [float(v) for v in tags[33550]], [float(v) for v in tags[33922]]
         if len(scale) >= 2 and len(tie) >= 6 and scale[0] and scale[1]:
-            return (scale[0], 0.0, tie[3] - tie[0] * scale[0], 0.0, -scale[1], tie[4] + tie[1] * scale[1])
+            corner = (scale[0], 0.0, tie[3] - tie[0] * scale[0], 0.0, -scale[1], tie[4] + tie[1] * scale[1])
+            return _from_corner(corner, centred)
     return None
+
+
+def _missing(pixels, nodata) -> list[str]:
+    """What is said of pixels that hold a GeoTIFF's no-data value."""
+    try:
+        held = int((pixels.reshape(*pixels.shape[:2], -1) == float(nodata)).any(-1).sum())
+    except (TypeError, ValueError):
+        return []
+    return [f"{held} pixels hold the file's no-data value {nodata}: read as they stand"] * (held > 0)
+
+
+def _by_centres(keys) -> bool:
+    """Whether places are said of pixels' middles: GTRasterTypeGeoKey (1025) is RasterPixelIsPoint (2)."""
+    found = [keys[i + 3] for i in range(4, len(keys) - 3, 4) if keys[i] == 1025 and keys[i + 1] == 0]
+    return found[:1] == [2]
+
+
+def _from_corner(transform, shift: float) -> tuple[float, ...]:
+    """The same map, counted from the first pixel's corner where it was from ``shift`` of a pixel within."""
+    a, b, c, d, e, f = transform
+    return (a, b, c - shift * (a + b), d, e, f - shift * (d + e))
 
 
 def _check_size(shape, itemsize: int, path: Path, max_pixels: int) -> None:
