@@ -6,10 +6,12 @@ printed, the report written, and an InputError turned into one line and exit sta
 
 from __future__ import annotations
 
+import codecs
 import inspect
 import os
 import sys
 import typing
+import unicodedata
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -80,6 +82,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of the ``heedful`` command."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     requested = next((a for a in arguments if not a.startswith("-")), None)
+    for stream in (sys.stdout, sys.stderr):
+        _take_any_text(stream)
     try:
         build(requested if requested in STUDIES else None)(arguments)
     except KeyboardInterrupt:  # before the work had begun
@@ -168,6 +172,36 @@ def _guarded(work: Callable[[], None]) -> None:
 def _printable(text: str) -> str:
     """The text on one line, without control characters that a terminal would obey."""
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+# what stands for a sign that a terminal's or a file's encoding lacks; a minus must never become "?"
+_PLAIN = str.maketrans(
+    {"\u2212": "-", "\u2013": "-", "\u2014": "-", "\u2026": "...", "\u2192": "->", "\u00b7": ".",
+     "\u00d7": "x", "\u00b1": "+-", "\u2264": "<=", "\u2265": ">=", "\u03c4": "tau"}
+)  # fmt: skip
+
+
+def _take_any_text(stream: Any) -> None:
+    """Where the output is not UTF-8 (another code page, LANG=C), write the nearest sign it has."""
+    if getattr(stream, "errors", None) in ("strict", "surrogateescape") and hasattr(stream, "reconfigure"):
+        codecs.register_error("heedful-nearest", _nearest)
+        stream.reconfigure(errors="heedful-nearest")
+
+
+def _nearest(error: UnicodeError) -> tuple[str | bytes, int]:
+    """A codec's error handler: the text in ASCII; bytes of a file's name that are no text stay as they are.
+
+    >>> text = "\\u22120.15 \\u00e9t\\u00e9"
+    >>> _nearest(UnicodeEncodeError("ascii", text, 0, len(text), "not in this code page"))
+    ('-0.15 ete', 9)
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    if all("\udc80" <= c <= "\udcff" for c in text):
+        return bytes(ord(c) - 0xDC00 for c in text), error.end
+    plain = (unicodedata.normalize("NFKD", c.translate(_PLAIN)).encode("ascii", "ignore") for c in text)
+    return b"".join(p or b"?" for p in plain).decode(), error.end
 
 
 def _version() -> None:
