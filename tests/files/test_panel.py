@@ -64,6 +64,21 @@ def test_fred_md_missing_cells_semicolons_gzip_and_empty_tail(tmp_path):
     assert panel.notes == ("3 of 8 cells are empty and take no part",)
 
 
+@pytest.mark.parametrize("above", [["factors,0,1", "transform,5,2"], ["transform,5,2", "factors,0,1"],
+                                   ["Factors:,,", "Transform:,5,2"]])
+def test_fred_qd_has_a_row_of_factors_above_its_codes(tmp_path, above):
+    lines = ["sasdate,GDPC1,UNRATE", *above]
+    lines += [f"{m}/1/{y},{y + m / 12},{m}" for y in (1959, 1960) for m in (3, 6, 9, 12)]
+    panel = read_panel(write(tmp_path, [*lines, ",,", ""]))
+    assert panel.transforms == {"GDPC1": 5, "UNRATE": 2}
+    assert panel.months == 3 and panel.span == "1959Q1 to 1960Q4"
+    assert panel.values["GDPC1"].iloc[0] == 1959.25
+    where = above.index(next(a for a in above if a.lower().startswith("t"))) + 2
+    lines = [line.replace(",5,", ",9,") for line in lines]
+    with pytest.raises(InputError, match=f"row {where}, column 'GDPC1': transformation code '9'"):
+        read_panel(write(tmp_path, lines))
+
+
 def test_parquet_as_csv(tmp_path):
     frame = pd.DataFrame({"a": np.arange(24.), "b": np.arange(24.) ** 2}, index=pd.to_datetime(MONTHS))
     frame.index.name = "date"

@@ -15,6 +15,8 @@ from ..errors import InputError, MissingExtra
 from .dates import check_order, is_missing, periods, rows_named
 from .limits import check_array, check_readable, read_text
 
+# rows between header and data: FRED-MD's codes, and before them FRED-QD's marks of what enters its factors
+_ABOVE = ("transform", "factors")
 _DATE_NAMES = ("sasdate", "date", "observation_date", "time", "month", "quarter", "period")
 
 
@@ -53,11 +55,12 @@ class Panel:
 def read_panel(path: str | Path) -> Panel:
     """Read a panel of monthly or quarterly series; every damage is an error that names its rows.
 
-    Accepted: CSV (comma, semicolon or tab; gzip too) or Parquet with a date column (any of
-    ``date, sasdate, observation_date, time, month, period``, else the first column), or with the
-    two columns ``year`` and ``month`` or ``quarter``; FRED-MD's own format, whose first data row
-    begins with ``Transform:``. Dates are written in one of YYYY-MM-DD, YYYY-MM, M/D/YYYY, YYYYQn,
-    YYYYMn, the same throughout. Empty cells, ``.`` and ``NA`` are missing observations.
+    Accepted: CSV (comma, semicolon or tab; gzip too) or Parquet with a date column (any of ``date,
+    sasdate, observation_date, time, month, period``, else the first column), or with the two columns
+    ``year`` and ``month`` or ``quarter``; FRED-MD's and FRED-QD's own formats, whose first data rows
+    begin with ``Transform:``, and with ``factors`` and ``transform``. Dates are written in one of
+    YYYY-MM-DD, YYYY-MM, M/D/YYYY, YYYYQn, YYYYMn, the same throughout. Empty cells, ``.`` and ``NA``
+    are missing observations.
 
     Parameters
     ----------
@@ -91,8 +94,9 @@ def read_panel(path: str | Path) -> Panel:
     header, rows, first = _table(path)
     transforms: dict[str, int] = {}
     date_columns = _date_columns(header, path)
-    if rows and str(rows[0][date_columns[0]]).strip().lower().startswith("transform"):
-        transforms = _transforms(header, rows[0], date_columns, path)
+    while rows and (kind := str(rows[0][date_columns[0]]).strip().lower()).startswith(_ABOVE):
+        if kind.startswith("transform"):
+            transforms = _transforms(header, rows[0], date_columns, path, first)
         rows, first = rows[1:], first + 1
     while rows and all(is_missing(cell) for cell in rows[-1]):
         rows = rows[:-1]  # FRED-MD's files end in empty lines
@@ -242,7 +246,7 @@ def _date_columns(header: list[str], path) -> tuple[int, ...]:
     return next(((lower.index(name),) for name in _DATE_NAMES if name in lower), (0,))
 
 
-def _transforms(header, row, date_columns, path) -> dict[str, int]:
+def _transforms(header, row, date_columns, path, number: int) -> dict[str, int]:
     out = {}
     for i, (name, cell) in enumerate(zip(header, row, strict=True)):
         if i in date_columns:
@@ -255,7 +259,7 @@ def _transforms(header, row, date_columns, path) -> dict[str, int]:
             raise InputError(
                 f"transformation code {cell!r}; 1 to 7 was expected",
                 path=path,
-                where=f"row 2, column '{name}'",
+                where=f"row {number}, column '{name}'",
             )
         out[name] = code
     return out

@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from heedful.cli import build
-from heedful.recall.nowcast.command import VERBS
+from heedful.errors import InputError
+from heedful.recall.nowcast.command import VERBS, _vintages
 from heedful.recall.nowcast.demo import demo, macrodata
 
 RUN = CliRunner()
@@ -86,3 +87,13 @@ def test_wrong_options_are_one_line(csv, arguments):
     done = heedful(csv, *arguments)
     assert done.exit_code == 2, done.output
     assert "Traceback" not in done.output
+
+
+def test_vintages_are_found_under_both_of_their_names(tmp_path):
+    lines = ["sasdate,a,b", "Transform:,1,1", *(f"{m}/1/1990,{m},{m * m}" for m in range(1, 7))]
+    for name in ("1999-08.csv", "FRED-MD_2015m1.csv", "2024-12-md.csv", "README.txt", "19990801.csv"):
+        (tmp_path / name).write_text("\n".join(lines))
+    assert list(_vintages(tmp_path)) == ["1999-08", "2015-01", "2024-12"]
+    (tmp_path / "2015-01.csv").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=r"are both of 2015-01"):
+        _vintages(tmp_path)

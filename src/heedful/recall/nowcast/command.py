@@ -24,8 +24,8 @@ def run(
     recessions: Annotated[Path | None, typer.Option(
         help="A table peak,trough,peak_announced,trough_announced; the NBER's by default.")] = None,
     vintages: Annotated[Path | None, typer.Option(
-        help="A folder of panels as they stood, named 2008-03.csv; each month is nowcast from the newest one "
-             "that was out.")] = None,
+        help="A folder of panels as they stood, named 2008-03.csv or FRED-MD_2008m03.csv; each month is "
+             "nowcast from the newest one that was out.")] = None,
     indicators: Annotated[str, typer.Option(help="Columns to use, separated by commas.")] = "",
     delay: Annotated[list[str] | None, typer.Option(
         help="Publication lag in rows, NAME=2; repeatable.")] = None,
@@ -72,8 +72,17 @@ def _vintages(folder: Path) -> dict[str, Panel]:
 
     if not folder.is_dir():
         raise InputError("is no folder; a folder of panels named 2008-03.csv was expected", path=folder)
-    dated = re.compile(r"\d{4}-\d{2}\b")
-    files = {path.name[:7]: path for path in sorted(folder.iterdir()) if dated.match(path.name)}
+    dated = re.compile(r"(?:FRED-[MQ]D_)?(\d{4})[-m](\d{1,2})(?!\d)", re.IGNORECASE)
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if (found := dated.match(path.name)) is None:
+            continue
+        month = f"{found[1]}-{int(found[2]):02d}"
+        if month in files:
+            raise InputError(
+                f"{files[month].name} and {path.name} are both of {month}", path=folder, remedy="keep one"
+            )
+        files[month] = path
     if not files:
-        raise InputError("holds no file named like 2008-03.csv", path=folder)
-    return {month: read_panel(path) for month, path in files.items()}
+        raise InputError("holds no file named like 2008-03.csv or FRED-MD_2008m03.csv", path=folder)
+    return {month: read_panel(files[month]) for month in sorted(files)}
