@@ -43,6 +43,8 @@ def _writable(out: Path, inputs: list[Path]) -> None:
 
     if not out.parent.is_dir():
         raise InputError(f"the folder {out.parent} does not exist", path=out, remedy="create it first")
+    if out.is_dir():
+        raise InputError("is a folder", path=out, remedy="name a file in it")
     if out.exists() and any(p.exists() and out.samefile(p) for p in inputs):
         raise InputError("is one of the inputs", path=out, remedy="write to another file")
 
@@ -78,23 +80,31 @@ def _scene(sources: list[str], reproject: bool, labels: Path | None = None):
 def _holes(scene) -> list[str]:
     import numpy as np
 
-    sources = scene.sources.items()
-    lacking = {n: float((~np.isfinite(x).all(1)).mean()) for n, x in sources}
-    return _said(lacking, {n: float((x == 0).all(1).mean()) for n, x in sources})
+    from .tiles import filled
+
+    sources = {n: x[0] for n, x in scene.sources.items()}
+    lacking = {n: float((~np.isfinite(x).all(0)).mean()) for n, x in sources.items()}
+    return _said(lacking, {n: filled(x) / x[0].size for n, x in sources.items()})
 
 
-def _said(lacking: dict[str, float], zero: dict[str, float]) -> list[str]:
+def _said(lacking: dict[str, float], fills: dict) -> list[str]:
+    from .tiles import FILLS
+
     notes = []
     for name, share in lacking.items():
-        if share:
+        if share == 1:
+            notes.append(f"{name}: no pixel has data: does the file cover this place?")
+        elif share:
             notes.append(
                 f"{name}: {share:.1%} of pixels have no data; no expert that reads them has weight there"
             )
-        if zero[name] > 0.001:
-            notes.append(
-                f"{name}: {zero[name]:.1%} of pixels are exactly 0 in every band and no-data is not declared "
-                "for them; they were read as values (declare it: gdal_edit.py -a_nodata 0)"
-            )
+        for value, found in zip(FILLS, fills[name], strict=True):
+            if found > 0.001:
+                notes.append(
+                    f"{name}: {found:.1%} of pixels are exactly {value:g} in every band and no-data is not "
+                    "declared for them; they were read as values (declare it: gdal_edit.py -a_nodata "
+                    f"{value:g})"
+                )
     return notes
 
 
@@ -154,7 +164,13 @@ def fit(
     story.outputs = [Path(out)]
     if arbiter.classes_ is not None:
         codes = np.unique(y[known])
-        story.notes.append(f"labels: {len(codes)} codes")
+        share = ", ".join(f"{c} ({(y[known] == c).mean():.1%})" for c in codes[:12])
+        story.notes.append(f"labels: {share}" + (f" and {len(codes) - 12} more" if len(codes) > 12 else ""))
+        if 255 in codes:
+            story.notes.append(
+                "label 255 was learned as a class; if it means unlabelled, declare it (gdal_edit.py "
+                "-a_nodata 255) and fit again"
+            )
         unseen = sorted(set(codes.tolist()) - set(arbiter.classes_.tolist()))
         if unseen:
             story.notes.append(
@@ -204,7 +220,7 @@ def predict(
         verdicts = claims(arbiter, scene, level=trust, seed=seed)
     trained = list(arbiter.sources)
     notes += [f"{n} was not trained on: left out" for n in scene.names if n not in trained]
-    notes += _said(*({n: summary[k][n] for n in trained} for k in ("lacking", "zero")))
+    notes += _said(*({n: summary[k][n] for n in trained} for k in ("lacking", "filled")))
     notes += summary["outlook"].notes()
     if summary["no data"]:
         notes.append(f"{summary['no data']:.1%} of pixels have no data in any source: no answer there")
@@ -252,8 +268,13 @@ def stress(
 def _stress_story(frame, scene, notes: list[str], title: str) -> Story:
     from ...reading.story import Score
     from .pictures import stress_table
+    from .stressing import over_kinds
 
     clean, bad = frame.iloc[0], frame.iloc[1:]
+    peers = list(frame.attrs["undamaged"])
+    measure = frame.attrs["measure"]
+    if len(bad) and (bad["trained"] == "yes").all():
+        notes = [*notes, "kin of every kind of damage here was planted in training: see `trained`"]
     held = int((bad["delta"] >= -0.02).sum())
     return Story(
         study="raster",
@@ -263,12 +284,26 @@ def _stress_story(frame, scene, notes: list[str], title: str) -> Story:
         f"in {held} of {len(bad)} kinds of damage the answer is within .02 of the best of each source alone, "
         "the stack and the hardened stack.",
         scores=[
-            Score("quality, undamaged", float(clean["arbiter"]), float(clean["stack"]), "stack"),
-            Score(
-                "quality in damaged areas, mean",
-                float(bad["arbiter"].mean()),
-                float(bad["stack"].mean()),
-                "stack",
+            *(
+                Score(
+                    f"{measure}, undamaged",
+                    float(clean["arbiter"]),
+                    float(clean[k]),
+                    k,
+                    interval=frame.attrs["undamaged"][k],
+                )
+                for k in peers
+            ),
+            *(
+                Score(
+                    f"{measure} in damaged areas, mean of {len(bad)} kinds",
+                    float(bad["arbiter"].mean()),
+                    float(bad[k].mean()),
+                    k,
+                    interval=over_kinds((bad["arbiter"] - bad[k]).to_numpy()),
+                )
+                for k in peers
+                if len(bad)
             ),
         ],
         pictures=[stress_table(frame)],

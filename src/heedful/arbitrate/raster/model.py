@@ -119,7 +119,13 @@ class SourceArbiter(Estimator):
 
             self.plain_, self.classes_ = fit_plain(scenes, names, self.neighbourhood, seed=self.seed)
             return self
-        cuts = [cut(replace(s, sources={n: s.sources[n] for n in names}), self.block) for s in scenes]
+        side = min([self.block, *(min(s.shape) for s in scenes if not s.points)])
+        if side == 1 and not scenes[0].points:
+            raise InputError(
+                "training blocks of one pixel have no neighbourhood",
+                remedy="give scenes of many rows and columns, or a table of points: sources (n, bands)",
+            )
+        cuts = [cut(replace(s, sources={n: s.sources[n] for n in names}), side) for s in scenes]
         blocks = {n: np.concatenate([c[0][n] for c in cuts]) for n in names}
         y = np.concatenate([c[1] for c in cuts])
         task = self.task if self.task != "auto" else ("value" if y.dtype.kind == "f" else "classes")
@@ -174,6 +180,8 @@ class SourceArbiter(Estimator):
             missing = [n for n in names if n not in s.sources]
             if missing:
                 raise InputError(f"the scene has no source {missing[0]!r}, only {list(s.names)}")
+            if s.points != scenes[0].points:
+                raise InputError("some scenes are images and some are tables of points")
             if s.labels is None:
                 raise InputError("the training scene has no labels", remedy="give Scene(..., labels=...)")
         for n in names:
@@ -235,6 +243,14 @@ class SourceArbiter(Estimator):
         ------
         InputError
         """
+        # of points nothing was pooled over a window
+        points = all(c.endswith("]1") for c in self._state().columns if c.startswith("normal["))
+        if scene.points != points:
+            said = {True: "single points, which have no neighbourhood", False: "images, which have one"}
+            raise InputError(
+                f"the scene holds {said[scene.points]}; the arbiter was fitted on {said[points]}",
+                remedy="fit one on scenes of this kind",
+            )
         for n, scaler in self._state().scalers.items():
             if n not in scene.sources:
                 raise InputError(

@@ -64,6 +64,18 @@ def within(inner: Window, outer: Window) -> Window:
     return tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
 
 
+FILLS = (0.0, -9999.0, -32768.0, 65535.0)  # what programs write where there is nothing
+
+
+def filled(x: np.ndarray) -> np.ndarray:
+    """Pixels of a source (B, ...) that hold one of `FILLS` in every band: counts, one for each value.
+
+    >>> filled(np.array([[0.0, -9999.0, 5.0], [0.0, -9999.0, 0.0]])).tolist()
+    [1, 1, 0, 0]
+    """
+    return np.array([int((x == value).all(0).sum()) for value in FILLS])
+
+
 def look(arbiter: SourceArbiter, stack: RasterStack) -> Outlook:
     """The scene as a whole, from the probe windows of files."""
     g, margin = stack.grid, halo(arbiter.neighbourhood)
@@ -99,7 +111,7 @@ def predict_files(
     -------
     path, summary : dict
         Mean of each band, share of each class, `Outlook`, shares of pixels without any data, without a
-        source's data (`lacking`), and where a source is exactly 0 in every band.
+        source's data (`lacking`), and of each of `FILLS` (`filled`).
     """
     import rasterio
 
@@ -117,7 +129,7 @@ def _predict(arbiter: SourceArbiter, stack: RasterStack, out: Path, tile: int) -
     windows = list(windows_of(g.height, g.width, tile, margin))
     total, count, names = 0.0, 0, []
     classes: dict[int, int] = {}
-    lacking, zero = (dict.fromkeys(stack.rasters, 0) for _ in range(2))
+    lacking, fills = (dict.fromkeys(stack.rasters, 0) for _ in range(2))
     with ExitStack() as open_:
         writer = None
         for (rows, columns), read in progress(windows, "arbitrating"):
@@ -136,7 +148,7 @@ def _predict(arbiter: SourceArbiter, stack: RasterStack, out: Path, tile: int) -
             writer.write(rows, columns, data)
             for n, x in sources.items():
                 lacking[n] += int((~np.isfinite(x[:, at[0], at[1]]).all(0)).sum())
-                zero[n] += int((x[:, at[0], at[1]] == 0).all(0).sum())
+                fills[n] = fills[n] + filled(x[:, at[0], at[1]])
             seen = np.isfinite(data[0])
             if arbiter.classes_ is not None:
                 found = np.unique(data[0][seen], return_counts=True)
@@ -150,7 +162,7 @@ def _predict(arbiter: SourceArbiter, stack: RasterStack, out: Path, tile: int) -
         "outlook": outlook,
         "no data": 1 - count / size,
         "lacking": {n: k / size for n, k in lacking.items()},
-        "zero": {n: k / size for n, k in zero.items()},
+        "filled": {n: k / size for n, k in fills.items()},
     }
 
 

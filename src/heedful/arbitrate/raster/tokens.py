@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...errors import InputError
+from ...files.raster import Grid, from_xarray
 
 RADAR_NAMES = ("sar", "s1", "sentinel1", "sentinel-1", "radar", "vv", "vh", "palsar")
 
@@ -21,7 +22,8 @@ class Scene:
     Parameters
     ----------
     sources : dict of str to array (B, H, W)
-        Each source's bands in its own units; NaN = no data. A table of points is ``(n, B)``.
+        Each source's bands in its own units; NaN = no data. A table of points is ``(n, B)``. An xarray
+        DataArray or Dataset may have its dimensions in any order; its grid becomes the scene's.
     labels : array (H, W), optional
         Class codes (integers; negative = unlabelled) or a measured quantity (float; NaN = unlabelled).
     bands : dict of str to sequence of str
@@ -45,8 +47,12 @@ class Scene:
     def __post_init__(self):
         if not self.sources:
             raise InputError("no source was given", remedy="name at least two, e.g. {'optical': a, 'sar': b}")
-        clean = {}
+        clean, found = {}, {}
         for name, x in self.sources.items():
+            if hasattr(x, "data_vars") or {"y", "lat", "latitude"} & set(map(str, getattr(x, "dims", ()))):
+                # xarray: its own names say which axis is which
+                x, bands, found[name] = from_xarray(x)
+                object.__setattr__(self, "bands", {**self.bands, name: self.bands.get(name, bands)})
             x = np.asarray(x)
             if x.dtype.kind not in "fiu":
                 raise InputError(f"source {name!r} holds {x.dtype}, numbers were expected")
@@ -69,14 +75,34 @@ class Scene:
                 remedy="reproject them to one grid first (heedful raster ... --reproject)",
             )
         object.__setattr__(self, "sources", clean)
+        self._one_grid({name: grid for name, grid in found.items() if grid is not None})
         if self.labels is not None:
             labels = np.asarray(self.labels)
+            if labels.dtype.kind not in "biuf":
+                raise InputError(
+                    f"labels hold {labels.dtype}, class codes (integers) or a quantity were expected",
+                    remedy="number the classes: np.unique(labels, return_inverse=True)[1]",
+                )
             n, h, w = next(iter(grids.values()))
             if labels.size != n * h * w:
                 raise InputError(
                     f"labels have shape {labels.shape}, the sources {(h, w) if n == 1 else (n,)}"
                 )
             object.__setattr__(self, "labels", labels.reshape(n, h, w))
+
+    def _one_grid(self, found: Mapping[str, Grid]) -> None:
+        """Refuse xarray objects of different places; where they lie is where the scene lies."""
+        for name, grid in found.items():
+            first = next(iter(found))
+            if (how := found[first].differs(grid)) is not None:
+                raise InputError(
+                    f"the sources lie on different grids ({first} and {name}: {how})",
+                    remedy="reproject them to one grid first (rioxarray's reproject_match, or --reproject)",
+                )
+        if found and self.transform is None:
+            grid = next(iter(found.values()))
+            object.__setattr__(self, "transform", grid.transform)
+            object.__setattr__(self, "crs", self.crs or grid.crs)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -93,18 +119,20 @@ class Scene:
         return (x.shape[0], 1) if self.points else tuple(x.shape[2:])
 
     def window(self, rows: slice, columns: slice) -> Scene:
-        """The part of the scene within rows and columns."""
+        """The part of the scene within rows and columns, with its own transform."""
         cut = {name: x[:, :, rows, columns] for name, x in self.sources.items()}
         labels = None if self.labels is None else self.labels[:, rows, columns]
-        return _from_blocks(replace(self, sources={"_": np.zeros((1, 1, 1))}, labels=None), cut, labels)
+        at = self.transform
+        if at is not None:
+            top, left = rows.indices(self.shape[0])[0], columns.indices(self.shape[1])[0]
+            a, b, c, d, e, f = tuple(at)[:6]
+            moved = (a, b, c + a * left + b * top, d, e, f + d * left + e * top)
+            at = moved if isinstance(at, tuple | list) else type(at)(*moved)
+        return Scene(cut, labels, self.bands, at, self.crs)
 
     def with_sources(self, **sources: np.ndarray) -> Scene:
         """The scene with some sources replaced."""
         return replace(self, sources={**{k: np.asarray(v) for k, v in self.sources.items()}, **sources})
-
-
-def _from_blocks(like: Scene, sources, labels) -> Scene:
-    return Scene(sources, labels, like.bands, like.transform, like.crs)
 
 
 def kind_of(name: str, given: str | None = None) -> str:
@@ -185,13 +213,15 @@ class Scaler:
         if values.size == 0:
             return
         median, trained = float(np.median(values)), float(np.median(self.centre))
-        if np.median(self.high) <= 6 and trained < 0 and (values >= 0).all():
+        # what is negative may be a temperature, unless it is low throughout or radar by its name
+        radar = kind_of(name) == "radar"
+        if (radar or np.median(self.high) <= 6) and trained < 0 and (values >= 0).all():
             raise InputError(
                 f"{name!r} is never negative (median {median:.3g}); it was trained on decibels "
                 f"(median {trained:.3g} dB)",
                 remedy="convert power with 10*log10, amplitude 20*log10",
             )
-        if trained > 0 and median < 0 and (values < 6).all():
+        if trained > 0 and median < 0 and (radar or (values < 6).all()):
             raise InputError(
                 f"{name!r} looks like decibels (median {median:.3g}); it was trained on linear "
                 f"values (median {trained:.3g})",
