@@ -92,3 +92,13 @@ def test_a_path_of_another_system_is_a_file_that_is_not_there(capsys):
         cli.main(["lags", r"C:\data\panel.csv"])
     told = capsys.readouterr().err
     assert left.value.code == 2 and len(told.splitlines()) == 1 and "panel.csv" in told
+
+
+def test_a_verbless_form_stays_beside_verbs(capsys):
+    for arguments in (["jets", "none.root"], ["jets", "--k", "3", "none.root"], ["jets", "run", "none.root"]):
+        with pytest.raises(SystemExit) as left:
+            cli.main(arguments)
+        assert left.value.code == 2 and "none.root" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["jets", "predict", "none.safetensors", "none.root"])
+    assert "none.safetensors" in capsys.readouterr().err

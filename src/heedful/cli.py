@@ -71,11 +71,23 @@ def build(requested: str | None = None) -> typer.Typer:
         if set(verbs) == {""}:
             app.command(name, help=_help(verbs[""], text))(_runner(verbs[""]))
             continue
-        group = typer.Typer(help=text, no_args_is_help=True)
+        group = typer.Typer(help=text, no_args_is_help=True, cls=_Verbs)
         for verb, function in verbs.items():
-            group.command(verb or "run", help=_help(function, text))(_runner(function))
+            said = _help(function, text) + ("" if verb else f" The word {_Verbs.plain} may be left out.")
+            group.command(verb or _Verbs.plain, help=said)(_runner(function))
         app.add_typer(group, name=name)
     return app
+
+
+class _Verbs(typer.core.TyperGroup):
+    """A study's verbs; where one of them is verbless, it is meant wherever no other is named."""
+
+    plain = "run"
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if self.plain in self.commands and args and args[0] not in (*self.commands, *ctx.help_option_names):
+            args = [self.plain, *args]
+        return super().parse_args(ctx, args)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -8,7 +8,7 @@ import uproot
 from heedful.errors import InputError
 from heedful.files.jets import read_jets
 from heedful.interact.jets import toy_jets
-from heedful.interact.jets.command import jets
+from heedful.interact.jets.command import jets, predict
 
 
 def test_tagging_from_a_file(tmp_path):
@@ -46,6 +46,36 @@ def test_jets_without_labels_are_scored(tmp_path):
     assert found[s.label == 1].mean() > found[s.label == 0].mean()
     with pytest.raises(InputError, match="nowhere to go"):
         jets(tmp_path / "toy.npz", score=tmp_path / "new.npz")
+
+
+def test_a_kept_tagger_scores_files_as_it_did_when_it_was_trained(tmp_path):
+    s = toy_jets(seed=0, jets=150)
+    particles = np.stack([s.pt, s.eta, s.phi, s.energy], 1)
+    three = np.where(np.arange(150) % 10 == 0, 7, s.label)  # a class that the tagger was not shown
+    np.savez(tmp_path / "toy.npz", particles=particles, offsets=s.offsets, label=three)
+    np.savez(tmp_path / "new.npz", particles=particles, offsets=s.offsets)
+    model, settings = tmp_path / "tagger.safetensors", {"epochs": 1, "members": 1, "controls": "quick"}
+    jets(tmp_path / "toy.npz", signal="0", background="1", model=model, score=tmp_path / "new.npz",
+         out=tmp_path / "a.parquet", trust="none", **settings)  # fmt: skip
+    story = predict(model, tmp_path / "new.npz", out=tmp_path / "b.parquet")
+    first, then = (ak.from_parquet(tmp_path / f"{name}.parquet") for name in "ab")
+    for column in ("heedful_score", "heedful_jet"):
+        assert ak.to_numpy(first[column]).tolist() == ak.to_numpy(then[column]).tolist()
+    assert "AUROC" not in story.headline and any("no labels" in note for note in story.notes)
+    assert "signal is label 0, background is label 1, as in training" in story.notes
+    story = predict(model, tmp_path / "toy.npz")
+    score, known = ak.to_numpy(then["heedful_score"]), three != 7
+    pairs = score[known & (three == 0)][:, None] - score[three == 1][None]
+    assert f"AUROC of label 0 against label 1: {(pairs > 0).mean():.4f}" in story.headline
+    assert story.tables["scores by class"]["jets"].tolist() == np.bincount(three)[[0, 1, 7]].tolist()
+    assert story.outputs == [] and story.pictures
+
+
+def test_what_is_no_tagger_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        predict(tmp_path / "none.safetensors", tmp_path / "new.npz")
+    with pytest.raises(InputError, match="suffix"):
+        predict(tmp_path / "none.safetensors", tmp_path / "new.npz", out=tmp_path / "scores.csv")
 
 
 def test_jets_of_one_particle(tmp_path):

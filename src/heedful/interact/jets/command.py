@@ -1,4 +1,4 @@
-"""`heedful jets INPUT`: train a tagger on labelled jets, score others, say what it attends to."""
+"""`heedful jets INPUT`: train a tagger, say what it attends to; `heedful jets predict MODEL INPUT`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def jets(
     members: Annotated[int, typer.Option(help="Networks averaged", min=1)] = 3,
     controls: Annotated[str, typer.Option(help="quick, or full: the mask controls are trained too")] = "full",
     most: Annotated[int | None, typer.Option(help="Jets read at most", min=1)] = None,
-    model: Annotated[Path | None, typer.Option(help="Where to keep the tagger (.safetensors)")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Where to keep the tagger (.safetensors), for `jets predict`")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Held-out jets with score and attention: .root or .parquet")
     ] = None,
@@ -53,8 +55,7 @@ def jets(
 
     if controls not in ("quick", "full"):
         raise InputError(f"controls {controls!r}; 'quick' or 'full' was expected")
-    if out is not None and out.suffix not in (".root", ".parquet"):  # before the training, not after it
-        raise InputError(f"suffix {out.suffix!r}", path=out, remedy="choose .root or .parquet")
+    _writable(out)
     if score is not None and out is None:
         raise InputError(
             f"scores of {score.name} have nowhere to go", remedy="add --out FILE.root or .parquet"
@@ -80,6 +81,9 @@ def jets(
     for part, what in ((train, "to learn from"), (held, "held out")):
         enough(part, what)
     tagger = JetTagger(method=method, k=k, epochs=epochs, members=members, seed=seed).fit(train)
+    tagger.class_names_ = [
+        called(train, label) for label in tagger.classes_
+    ]  # so that `predict` can say them
     outputs = [tagger.save(model)] if model else []
     written = []
     if out is not None:
@@ -109,6 +113,82 @@ def jets(
             *written,
         ],
     )
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A tagger written by `jets INPUT --model`")],
+    jets_file: Annotated[
+        Path,
+        typer.Argument(
+            help="ROOT, Parquet or .npz with jets' particles; labels may be there", metavar="INPUT"
+        ),
+    ],
+    tree: Annotated[str | None, typer.Option(help="Tree of a ROOT file that holds several")] = None,
+    unit: Annotated[str, typer.Option(help="GeV or MeV")] = "GeV",
+    most: Annotated[int | None, typer.Option(help="Jets read at most", min=1)] = None,
+    out: Annotated[Path | None, typer.Option(help="Jets with score and attention: .root or .parquet")] = None,
+    seed: Annotated[int, typer.Option(help="Of the intervals")] = 0,
+) -> Story:
+    """Score jets with a tagger that was kept; nothing is trained."""
+    import numpy as np
+    import pandas as pd
+
+    from ...files.jets import read_jets, write_scores
+    from .controls import auroc
+    from .model import JetTagger
+    from .pictures import tagger_pictures
+    from .reading import attention, read_tagger, subjet_mass
+
+    _writable(out)
+    tagger = JetTagger.load(model)
+    background, signal = getattr(tagger, "class_names_", [f"label {c}" for c in tagger.classes_])
+    sample = read_jets(jets_file, tree=tree, unit=unit, most=most)
+    score = tagger.decision_function(sample)
+    weight, on_features, hard = attention(tagger, sample)
+    said = f"{int((score > 0).sum())} of {len(score)} jets are called signal ({signal}; score above 0)."
+    notes = [f"signal is {signal}, background is {background}, as in training", *sample.notes]
+    tables = {"attention on subjets": subjet_mass(hard, weight, seed=seed, draws=200)}
+    if sample.label is None:
+        notes.append("the jets have no labels: how well they are told apart is not known")
+    else:
+        names = np.array([called(sample, label) for label in sample.label])
+        groups = pd.DataFrame({"class": names, "score": score}).groupby("class")["score"]
+        tables["scores by class"] = groups.agg(
+            jets="size", median_score="median", called_signal=lambda s: (s > 0).mean()
+        ).reset_index()
+        y, known = names == signal, np.isin(names, (background, signal))
+        if 0 < y.sum() < known.sum():
+            y, s = y[known], score[known]
+            rng = np.random.default_rng(seed)
+            draws = [auroc(y[i], s[i]) for i in rng.integers(0, len(y), (500, len(y)))]
+            low, high = np.nanquantile(draws, [0.025, 0.975])
+            said += f" AUROC of {signal} against {background}: {auroc(y, s):.4f} [{low:.4f}, {high:.4f}]."
+        else:
+            notes.append(f"no AUROC: the file's classes are {', '.join(sorted(set(names)))}")
+    outputs = []
+    if out is not None:
+        columns = {"heedful_score": score, "heedful_attention": weight, "heedful_jet": np.arange(len(sample))}
+        outputs.append(write_scores(out, hard, columns))
+    return Story(
+        study="jets",
+        title=f"Jets of {jets_file.name}, scored",
+        data=f"{jets_file.name}: {len(sample)} jets, {sample.counts.mean():.0f} particles a jet; "
+        f"tagger of {model.name}",
+        headline=said,
+        tables=tables,
+        pictures=tagger_pictures(None, {}, hard, weight, on_features, tables["attention on subjets"]),
+        notes=notes,
+        reading=read_tagger(tagger, sample),
+        outputs=outputs,
+    )
+
+
+def _writable(out: Path | None) -> None:
+    """Refuse before the work a file that could not be written after it."""
+    from ...errors import InputError
+
+    if out is not None and out.suffix not in (".root", ".parquet"):
+        raise InputError(f"suffix {out.suffix!r}", path=out, remedy="choose .root or .parquet")
 
 
 def enough(sample, what: str) -> None:
@@ -189,4 +269,4 @@ def _number(sample, wanted: int | str | None, said: str) -> int | None:
         raise InputError(f"no class is called {wanted!r}", remedy=f"the file has {said}") from None
 
 
-VERBS = {"": jets}
+VERBS = {"": jets, "predict": predict}
