@@ -103,7 +103,7 @@ def test_strange_land_is_judged_by_its_own_median(arbiter, clear):
     bad, masks = corrupt(clear, "cloud", 0)
     _, _, e = arbiter._evidence(bad)
     e = e.reshape(-1, e.shape[-1])
-    strange = e - 0.8 * np.array([n.startswith("normal[sar]") for n in f.columns], np.float32)
+    strange = e - 1.3 * np.array([n.startswith("normal[sar]") for n in f.columns], np.float32)
     before = 1 - f.states.rates(f.states.log_posterior(strange))[0]
     outlook = Outlook.of(f.states, strange, f.columns)
     assert before > MOSTLY
@@ -234,3 +234,22 @@ def test_plain_breaks_where_it_is_said_to():
     assert found["spread of the weights, one radar key"] == 0
     assert found["AUROC of the radar's weight: cloud (trained)"] > 0.7
     assert found["AUROC of the radar's weight: no-data as 0 (never seen)"] < 0.3
+
+
+def test_an_offset_is_no_wrong_date(arbiter):
+    """What one offset mends is not taken for another date of the optical image."""
+    scene = landscape(128, seed=104)
+    at_e = {n: i for i, n in enumerate(arbiter.state_.columns)}
+    mended, steady, elsewhere = {}, {}, {}
+    for what in ("offset (radar)", "wrong date"):
+        bad, masks = corrupt(scene, what, 5)
+        at = np.logical_or.reduce(list(masks.values()))
+        e = arbiter._evidence(bad)[2].reshape(*scene.shape, -1)
+        mended[what] = e[..., at_e["mended[optical,sar]21"]][at].mean()
+        gain = e[..., at_e["steady[sar]21"]]
+        assert gain.max() <= 1e-6
+        steady[what] = gain[at].mean() - gain[~at].mean()
+        elsewhere[what] = arbiter.arbitrate(bad).mismatch["optical"][at].mean()
+    assert mended["offset (radar)"] > mended["wrong date"] + 0.5
+    assert steady["offset (radar)"] < -0.5
+    assert elsewhere["wrong date"] > elsewhere["offset (radar)"] + 0.3

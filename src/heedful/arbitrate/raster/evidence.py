@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from .experts import centred
-from .reliability import Bank, Reference, gated_mean, local_correlation, smooth_tokens
+from .reliability import Bank, Reference, gated_means, local_correlation, smooth_tokens
 from .tokens import box, describe
 
 JOINT = "joint"
+OFFSETS = (-1.1, -0.7, -0.35, 0.35, 0.7, 1.1)  # of a source as a whole, in its bands' spreads
 
 
 @dataclass
@@ -22,11 +23,12 @@ class Tokens:
     smooth: dict[str, np.ndarray]
     means: dict[str, np.ndarray]
     valid: dict[str, np.ndarray]
+    size: int = 1
 
     @classmethod
     def of(cls, standard: dict[str, np.ndarray], neighbourhood: int) -> Tokens:
         """From standardised blocks (N, B, H, W)."""
-        made = cls({}, {}, {}, {}, {})
+        made = cls({}, {}, {}, {}, {}, neighbourhood)
         for s, z in standard.items():
             f, m, v = describe(z, neighbourhood)
             b = z.shape[1]
@@ -34,6 +36,12 @@ class Tokens:
             made.smooth[s] = smooth_tokens(m, neighbourhood, v)
             made.means[s] = f[..., b : 2 * b] if neighbourhood > 1 else f[..., :b]
         return made
+
+    def moved(self, s: str, offset: float) -> np.ndarray:
+        """Smooth descriptors of a source, were all its bands higher by ``offset`` spreads."""
+        b = self.means[s].shape[-1]
+        mean = smooth_tokens(np.arcsinh(self.means[s] + np.float32(offset)), self.size, self.valid[s])
+        return np.concatenate([mean, self.smooth[s][..., b:]], -1)
 
     def joint(self) -> np.ndarray:
         """All sources' features side by side."""
@@ -63,6 +71,7 @@ def raw_statistics(bank: Bank, t: Tokens) -> tuple[dict, dict]:
     """Log density per source and dependence per pair, before any comparison with clean pixels."""
     flat = lambda x: x.reshape(-1, x.shape[-1])  # noqa: E731
     shape = next(iter(t.valid.values())).shape
+    points = shape[1:] == (1, 1)
     density = {s: bank.densities[s].log_density(flat(m)).reshape(shape) for s, m in t.marginal.items()}
     pair = {}
     for key, model in bank.pairs.items():
@@ -70,7 +79,13 @@ def raw_statistics(bank: Bank, t: Tokens) -> tuple[dict, dict]:
         predicted = model.forecast(rows).reshape(*shape, -1)
         truth = t.means[model.predicted]
         residual = np.sqrt((((truth - predicted) / model.spread) ** 2).sum(-1))
-        pair[key] = (model.dependence(rows).reshape(shape), residual, predicted, truth)
+        own = t.smooth[model.predicted]
+        moved = (flat(x) for x in (own, *(t.moved(model.predicted, o) for o in ([] if points else OFFSETS))))
+        fits = model.conditional(rows, moved)
+        pair[key] = (
+            model.dependence(rows).reshape(shape), residual, predicted, truth,
+            np.stack(fits).reshape(len(fits), *shape),
+        )  # fmt: skip
     return density, pair
 
 
@@ -80,9 +95,11 @@ def set_reference(reference: Reference, density: dict, pair: dict, clean: np.nda
     for s, x in density.items():
         v = np.sort(x[clean])
         reference.density[s] = v if len(v) < 20000 else np.sort(rng.choice(v, 20000, replace=False))
-    for key, (pmi, residual, _, _) in pair.items():
+    for key, (pmi, residual, _, _, fits) in pair.items():
         lo, hi, mid = np.quantile(pmi[clean], [0.001, 0.999, 0.5])
-        reference.limits[key] = (float(lo), float(hi), float(mid), float(np.median(residual[clean])))
+        low, high, usual = np.quantile(fits[clean], [0.001, 0.999, 0.5])
+        held = (lo, hi, mid, np.median(residual[clean]), low, high, usual)
+        reference.limits[key] = tuple(float(x) for x in held)
 
 
 def evidence(
@@ -105,16 +122,22 @@ def evidence(
         rank[s] = np.where(v, reference.log_rank(s, density[s]), 0.0).astype(np.float32)
         for k in near:
             add(f"normal[{s}]{k}", box(rank[s], k, v))
-    pooled = {name: np.moveaxis(x, -1, 1) for name, x in z.items()}
-    for (a, b), (pmi, residual, predicted, truth) in pair.items():
-        lo, hi, mid, res_mid = reference.limits[a, b]
+    said = {name: np.moveaxis(x, -1, 1) for name, x in z.items()}
+    for (a, b), (pmi, residual, predicted, truth, fits) in pair.items():
+        lo, hi, mid, res_mid, low, high, usual = reference.limits[a, b]
         both = t.valid[a] & t.valid[b]
         open_ = both & (rank[a] > np.log(0.01)) & (rank[b] > np.log(0.01))
         pmi = np.clip(pmi, lo, hi).astype(np.float32)
         residual = np.minimum(residual, 30.0).astype(np.float32)
         for k in far:
-            add(f"dependence[{a},{b}]{k}", gated_mean(pmi, open_, k, mid))
-            add(f"residual[{a},{b}]{k}", gated_mean(-residual, open_, k, -res_mid))
+            add(f"dependence[{a},{b}]{k}", *gated_means([pmi], open_, k, mid))
+            add(f"residual[{a},{b}]{k}", *gated_means([-residual], open_, k, -res_mid))
+        if not points:  # one offset over a window mends a source out of calibration, not one of another date
+            fits = np.clip(fits, low, high).astype(np.float32)
+            pooled = gated_means(fits, open_, far[-1], usual)
+            best = np.maximum.reduce(pooled)
+            add(f"mended[{a},{b}]{far[-1]}", best)
+            add(f"steady[{bank.pairs[a, b].predicted}]{far[-1]}", pooled[0] - best)
         gap = np.abs(z[a] - z[b]).mean(-1) / scale
         add(f"disagree[{a},{b}]1", np.where(both, gap, 0.0))
         if not points:
@@ -125,7 +148,7 @@ def evidence(
                     np.moveaxis(predicted, -1, 1).astype(np.float32), np.moveaxis(truth, -1, 1), 21, both
                 ),
             )
-            add(f"agrees[{a},{b}]", local_correlation(pooled[a], pooled[b], 21, both))
+            add(f"agrees[{a},{b}]", local_correlation(said[a], said[b], 21, both))
     for name, x in z.items():
         add(
             f"sure[{name}]",

@@ -5,11 +5,13 @@ training pixels. Per pair: the pointwise mutual information of two mixtures agai
 pooled over
 a window, first gated by the densities (a bright cloud has a *high* mutual information with nothing), and the
 residual of one source predicted from the other. A density sees damage to one source; only the pair can see a
-wrong date, where each source is perfectly normal.
+wrong date, where each source is perfectly normal. What one offset over a window would mend is no wrong date
+but a source out of calibration.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -148,6 +150,18 @@ class Pair:
         both = np.concatenate([w[self.first], w[self.second]], 1)
         return self.joint.log_density(both) - sum(self.alone[s].log_density(w[s]) for s in w)
 
+    def conditional(self, tokens: dict[str, np.ndarray], moved: Iterable[np.ndarray]) -> list[np.ndarray]:
+        """log p(predicted source | other source) of rows, for each of several tokens of the predicted."""
+        (mean, axes), (mean_o, axes_o) = self.white[self.predicted], self.white[self.other]
+        given = (tokens[self.other] - mean_o) @ axes_o
+        alone = self.alone[self.other].log_density(given)
+        out = []
+        for x in moved:
+            pair = (x - mean) @ axes, given
+            both = np.concatenate(pair if self.predicted == self.first else pair[::-1], 1)
+            out.append(self.joint.log_density(both) - alone)
+        return out
+
     def forecast(self, tokens: dict[str, np.ndarray]) -> np.ndarray:
         """The predicted source's band means from the other's tokens, (n, B)."""
         return np.stack([m.predict(tokens[self.other])[:, 0] for m in self.regressors], 1)
@@ -158,7 +172,7 @@ class Reference:
     """Where clean held-out pixels lie: sorted log densities per source, limits of each pair's dependence."""
 
     density: dict[str, np.ndarray] = field(default_factory=dict)
-    limits: dict[tuple[str, str], tuple[float, float, float, float]] = field(default_factory=dict)
+    limits: dict[tuple[str, str], tuple[float, ...]] = field(default_factory=dict)
 
     def log_rank(self, source: str, log_density: np.ndarray) -> np.ndarray:
         """log of the share of clean pixels that are at most this normal."""
@@ -207,7 +221,10 @@ def local_correlation(
     return (cov / np.sqrt(np.maximum(vx, 0) * np.maximum(vy, 0) + ridge)).mean(1)
 
 
-def gated_mean(value: np.ndarray, gate: np.ndarray, size: int, fallback: float) -> np.ndarray:
-    """Window mean of a value (N, H, W) where the gate is open, drawn to the clean median where it is shut."""
+def gated_means(
+    values: Sequence[np.ndarray], gate: np.ndarray, size: int, fallback: float
+) -> list[np.ndarray]:
+    """Window means of values (N, H, W) where the gate is open, drawn to the clean median where it is shut."""
     g = gate.astype(np.float32)
-    return (box(g * value, size) + 0.05 * fallback) / (box(g, size) + 0.05)
+    held = box(g, size) + 0.05
+    return [(box(g * v, size) + 0.05 * fallback) / held for v in values]

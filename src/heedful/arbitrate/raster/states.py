@@ -53,9 +53,9 @@ class States:
         States that were planted; the undamaged one is not in the list and comes first in every array. A pair
         of sources of which neither is declared the reference shares one `elsewhere`.
     columns : dict of str to list of int
-        For every source, which columns of the evidence are about it alone ('own s') and about its pairs
-        ('pairs s'; none for the declared reference: that two sources do not belong together is never held
-        against it).
+        For every source, which columns of the evidence are held against it alone ('own s') and against its
+        pairs ('pairs s'; none for the declared reference: that two sources do not belong together is never
+        held against it).
     hinges : dict of str to Hinges
     coef : list of arrays
         One for each of `found`: its hinges' coefficients and the intercept.
@@ -213,14 +213,14 @@ class States:
 
 def _about(names: Sequence[str], source: str) -> list[int]:
     """Columns about a source alone."""
-    return [i for i, n in enumerate(names) if n.startswith(f"normal[{source}]")]
+    return [i for i, n in enumerate(names) if n.startswith((f"normal[{source}]", f"steady[{source}]"))]
 
 
 def _among(names: Sequence[str], source: str) -> list[int]:
     """Columns about pairs that a source is part of."""
     return [
         i for i, n in enumerate(names)
-        if n.split("[")[0] in ("dependence", "residual", "follows", "agrees")
+        if n.split("[")[0] in ("dependence", "residual", "mended", "follows", "agrees")
         and source in n.split("[")[1].split("]")[0].split(",")
     ]
 

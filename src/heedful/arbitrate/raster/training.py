@@ -105,7 +105,7 @@ def fit_bank(t: Tokens, y: np.ndarray, keep: np.ndarray, cfg: Settings, rng: np.
 def take(t: Tokens, i: np.ndarray) -> Tokens:
     """The tokens of some blocks."""
     pick = lambda d: {k: v[i] for k, v in d.items()}  # noqa: E731
-    return Tokens(*(pick(d) for d in (t.features, t.marginal, t.smooth, t.means, t.valid)))
+    return Tokens(*(pick(d) for d in (t.features, t.marginal, t.smooth, t.means, t.valid)), t.size)
 
 
 def fit_arbiter(
@@ -294,12 +294,13 @@ def _gather(banks, t: Tokens, folds, cfg: Settings):
         part = take(t, f)
         d, p = raw_statistics(bank, part)
         dens.append(d)
-        pairs.append({k: v[:2] for k, v in p.items()})
+        pairs.append({k: (*v[:2], v[4][0]) for k, v in p.items()})
         zs.append(opinions(bank, part, None, cfg.task))
     put = lambda xs: np.concatenate(xs)[order]  # noqa: E731
     assert n == len(order)
     density = {s: put([d[s] for d in dens]) for s in dens[0]}
-    pair = {k: (put([p[k][0] for p in pairs]), put([p[k][1] for p in pairs]), None, None) for k in pairs[0]}
+    held = {k: [put([p[k][i] for p in pairs]) for i in range(3)] for k in pairs[0]}
+    pair = {k: (pmi, residual, None, None, fit) for k, (pmi, residual, fit) in held.items()}
     return density, pair, {e: put([z[e] for z in zs]) for e in zs[0]}
 
 
