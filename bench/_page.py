@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -33,6 +34,12 @@ def versions(*packages: str) -> str:
         except PackageNotFoundError:
             found.append(f"{package} absent")
     return ", ".join(found)
+
+
+def usage(doc: str | None) -> None:
+    """End with a benchmark's own description where ``--help`` was asked for, before minutes of work."""
+    if {"-h", "--help"} & set(sys.argv):
+        sys.exit(print(doc))
 
 
 def table(rows: list[dict]) -> str:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from bench._core_edges import edge_rows, graph_row, small_edge_rows
-from bench._page import table, write
+from bench._page import table, usage, write
 from bench._timing import D, alternate, data, row
 from heedful import TargetKeys, Weights, priors, reads
 from heedful.attention.engines import compiled, gemm
@@ -209,6 +209,7 @@ MISSED = """\
 
 def main() -> None:
     """Print the tables; --write keeps them."""
+    usage(__doc__)
     cores = torch.get_num_threads()
     torch.set_num_threads(1)
     fast = "faster" if gemm.onednn() else "not faster"

@@ -22,7 +22,7 @@ from heedful.recall.history.model import group_folds
 from heedful.recall.history.peers import cox_last, last_table, lightgbm_windows
 from heedful.recall.history.survival import auroc, brier, ipcw
 
-from . import _data
+from . import _data, _page
 from ._parts import Kept, code_of
 
 PACKAGES = ("numpy", "scipy", "lightgbm", "lifelines")
@@ -341,6 +341,7 @@ def run(out=print, *, quick: bool = False) -> list[dict]:
 
 
 def main() -> None:
+    _page.usage(__doc__)
     from ._parts import rows_of, show
 
     rows = rows_of(

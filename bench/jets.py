@@ -335,6 +335,7 @@ def run(out=None) -> list[dict]:
 
 
 def main() -> None:
+    _page.usage(__doc__)
     torch.set_num_threads(1)
     words = [w for w in sys.argv[1:] if not w.startswith("--")]
     if words and words[0] in PARTS:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from . import _page
+
 FILES = (
     ("qcd", 6000, 11101, "qcd_train0"), ("top", 6000, 11102, "top_train0"),
     ("qcd", 5000, 11103, "qcd_train1"), ("top", 5000, 11104, "top_train1"),
@@ -116,6 +118,7 @@ def generate(kind: str, count: int, seed: int, path: Path) -> None:
 
 
 def main() -> None:
+    _page.usage(__doc__)
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     wanted = FILES

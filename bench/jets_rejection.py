@@ -157,6 +157,7 @@ def ratio_draws(y, ours, theirs, efficiency, draws: int = 1000, seed: int = 0):
 
 
 def main() -> None:
+    _page.usage(__doc__)
     torch.set_num_threads(1)
     if len(sys.argv) > 2:
         scored(int(sys.argv[1]), int(sys.argv[2]), (sys.argv[3:4] or [""])[0])

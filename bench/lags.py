@@ -18,6 +18,7 @@ import numpy as np
 
 from heedful.recall.lags import planted
 
+from . import _page
 from ._lags import FRESH, L, f1, have_tigramite, hits, interval, kept, level, ours, parcorr, tell
 from ._lags_beyond import BEYOND
 from ._lags_own import habits
@@ -228,6 +229,7 @@ def part(name: str, out=print, *, quick: bool = False, peer: bool = True) -> lis
 
 
 def main() -> None:
+    _page.usage(__doc__)
     from ._parts import rows_of, show
 
     how = {"quick": "--quick" in sys.argv, "peer": "--no-peer" not in sys.argv}

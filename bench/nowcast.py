@@ -23,6 +23,7 @@ from heedful.recall.nowcast.baselines import logit
 from heedful.recall.nowcast.labels import Chronology
 from heedful.recall.nowcast.model import Nowcast
 
+from . import _page
 from ._data import locate
 from ._nowcast_planted import MATTERS, planted
 
@@ -355,6 +356,7 @@ all tokens."""
 
 
 def main() -> None:
+    _page.usage(__doc__)
     from ._parts import rows_of, show
 
     made = parts()

@@ -361,6 +361,7 @@ def run(out=None) -> list[dict]:
 
 
 def main() -> None:
+    _page.usage(__doc__)
     words = [w for w in sys.argv[1:] if not w.startswith("--")]
     if words and words[0] in PARTS:
         print(_page.table(told(words[0])))

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from bench._data import CACHE, locate
-from bench._page import table, write
+from bench._page import table, usage, write
 from bench.trust_studies import CELLS, HEADS, KINDS, study
 from heedful import Claim, Weights, examine, priors, reads
 from heedful.trust import Null, mass_interval
@@ -326,6 +326,7 @@ SETTING = (
 
 def main() -> None:
     """Measure what is asked for, print the tables; --write keeps them."""
+    usage(__doc__)
     args = sys.argv[1:]
     value = {a: args[i + 1] for i, a in enumerate(args[:-1]) if a in ("--piece", "--studies")}
     studies = int(value.get("--studies", 2000))
