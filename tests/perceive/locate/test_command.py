@@ -117,10 +117,39 @@ def test_a_mask_is_found_by_its_whole_name(tmp_path):
         assert read_mask(tmp_path, tmp_path, tmp_path / name, (8, 8)).all() == shown
 
 
+def test_a_jpeg_mask_is_as_large_as_what_was_drawn(tmp_path):
+    drawn = np.zeros((48, 48), bool)
+    drawn[13:29, 11:30] = True
+    Image.fromarray(drawn.astype(np.uint8) * 255).save(tmp_path / "a.jpg", quality=60)
+    assert (np.asarray(Image.open(tmp_path / "a.jpg")) > 0).sum() > drawn.sum() + 20  # it rings
+    assert np.array_equal(read_mask(tmp_path, tmp_path, tmp_path / "a.png", (48, 48)), drawn)
+
+
+def test_files_of_one_name_are_told_apart_by_their_class(folder):
+    for kind in ("ring", "cross", "none"):
+        for i, path in enumerate(sorted((folder / "images" / kind).iterdir())):
+            path.rename(path.with_name(f"{i}-.png"))
+    told = VERBS["train"](folder / "images", folder / "m.safetensors", iterations=2, trust="none")
+    names = set(told.tables["places"]["image"])
+    assert len(names) == len(told.tables["places"]) // told.tables["places"]["rank"].max()
+    assert {name.split("/")[0] for name in names} == {"ring", "cross"}
+
+
+@pytest.mark.parametrize("side", [8, 16])
+def test_images_of_a_patch_or_four_are_measured(folder, side):
+    for root in ("images", "masks"):
+        for path in (folder / root).rglob("*.png"):
+            Image.open(path).resize((side, side)).save(path)
+    told = VERBS["train"](folder / "images", folder / "m.safetensors", masks=folder / "masks", iterations=2)
+    assert told.scores
+
+
 def test_what_cannot_be_asked_of_a_model(folder):
     model, images = folder / "m.safetensors", folder / "images"
     with pytest.raises(InputError, match="does not exist"):
         VERBS["train"](images, folder / "nowhere" / "m.safetensors", iterations=2)
+    with pytest.raises(InputError, match="is a folder"):
+        VERBS["train"](images, folder / "masks", iterations=2)
     story = VERBS["train"](images, model, iterations=2, trust="none", negative="empty")
     assert any("cannot tell absence" in note for note in story.notes)
     one = sorted((images / "ring").iterdir())[0]
@@ -131,6 +160,12 @@ def test_what_cannot_be_asked_of_a_model(folder):
     (folder / "relevant.txt").write_text("\n")
     with pytest.raises(InputError, match="names no scene"):
         VERBS["find"](one, images / "ring", model, relevant=folder / "relevant.txt")
+    for verb, given in (("point", (one,)), ("find", (one, images / "ring"))):
+        with pytest.raises(InputError, match="does not exist"):  # before anything is read
+            VERBS[verb](*given, folder / "none.safetensors", out=folder / "nowhere" / "a.csv")
+    Image.open(one).resize((7, 30)).save(folder / "small.png")
+    with pytest.raises(InputError, match=r"small\.png: an image of 30 x 7 px"):
+        VERBS["point"](folder / "small.png", model)
     Image.open(one).convert("L").save(folder / "grey.png")
     with pytest.raises(InputError, match=r"grey\.png: has 1 bands, the model was trained on 3"):
         VERBS["point"](folder / "grey.png", model)

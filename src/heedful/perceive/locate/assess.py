@@ -143,7 +143,7 @@ def ruin(model, images, queries: np.ndarray, *, seed: int = 0) -> tuple[pd.DataF
     numbers = np.searchsorted(model.classes_, queries)
     rows, values = [], {}
     for name, maps in all_maps(model, images, queries, seed=seed).items():
-        gone = measures.deletion(model, images, numbers, maps, most=min(5, maps.shape[1]))
+        gone = measures.deletion(model, images, numbers, maps)
         values[name] = gone["probability"]
         rows.append(
             {

@@ -56,13 +56,12 @@ def landmark_claim(model, images, queries, truth: np.ndarray, *, name: str = "",
     claimed = np.zeros((n, n * h * w), bool)
     for i in range(n):
         claimed[i, i * h * w : (i + 1) * h * w] = cells[i]
-    block = BLOCK if h % BLOCK == 0 and w % BLOCK == 0 else 1
     return Claim(
         weights,
         queries=np.arange(n),
         keys=claimed,
         values=values,
-        null=Null("block", shape=(n * h, w), block=block),
+        null=Null("block", shape=(n * h, w), block=min(BLOCK, h, w)),
         name=name or "the class query's weight lies on the landmark",
     )
 

@@ -148,6 +148,7 @@ def stack(images, paths) -> np.ndarray:
 def read_mask(masks, root, path, size, whole=None) -> np.ndarray:
     """The landmark's mask of an image, cut as the image was: any value above 0 is landmark.
 
+    A JPEG's numbers ring around edges: of one, landmark is what is above 127.
     ``whole`` are the image's sides before it was cut to ``size``; a mask of any other size is refused.
     """
     relative = Path(path).relative_to(root)
@@ -155,7 +156,9 @@ def read_mask(masks, root, path, size, whole=None) -> np.ndarray:
     candidates = [p for e in endings if (p := (Path(masks) / relative).with_suffix(e)).is_file()]
     if not candidates:
         raise InputError(f"no mask {relative.with_suffix('')} ({', '.join(SUFFIXES)})", path=masks)
-    mask = read_image(candidates[0]).pixels.max(2) > 0
+    with candidates[0].open("rb") as file:
+        least = 127 if file.read(3) == b"\xff\xd8\xff" else 0
+    mask = read_image(candidates[0]).pixels.max(2) > least
     whole = tuple(size if whole is None else whole)
     if mask.shape != whole:
         raise InputError(
@@ -204,7 +207,10 @@ def cut(
                 remedy="train with --full-scale, the greatest value that the sensor can give (65535, 4095)",
             )
         pixels = pixels / np.float32(full_scale)
-    whole, said = cut_to_patches(pixels, patch)
+    try:
+        whole, said = cut_to_patches(pixels, patch)
+    except InputError as error:
+        raise InputError(error.what, path=picture.path, remedy=error.remedy) from None
     for note in (*picture.notes, *([said] if said else [])):
         if note not in notes:
             notes.append(note)

@@ -21,7 +21,8 @@ def precision_at_k(maps: np.ndarray, truth: np.ndarray, k: int | None = None) ->
     truth : (N, P) bool
         The landmark's patches.
     k : int, optional
-        How many top patches; as many as the landmark has, image by image, by default.
+        How many top patches; as many as the landmark has, image by image, by default. All of them where there
+        are fewer.
 
     Examples
     --------
@@ -32,7 +33,7 @@ def precision_at_k(maps: np.ndarray, truth: np.ndarray, k: int | None = None) ->
     maps, truth = _pair(maps, truth)
     order = np.argsort(-maps, axis=1, kind="stable")
     hits = np.take_along_axis(truth, order, 1).cumsum(1)
-    counts = truth.sum(1) if k is None else np.full(len(truth), k)
+    counts = truth.sum(1) if k is None else np.full(len(truth), min(k, maps.shape[1]))
     return hits[np.arange(len(maps)), counts - 1] / counts
 
 
@@ -90,7 +91,7 @@ def deletion(model, X, classes: Sequence[int], maps: np.ndarray, *, most: int = 
         The class numbers that are to be destroyed.
     maps : (N, P)
     most : int
-        Up to how many patches are blanked.
+        Up to how many patches are blanked: all of them where there are fewer.
 
     Returns
     -------
@@ -101,7 +102,7 @@ def deletion(model, X, classes: Sequence[int], maps: np.ndarray, *, most: int = 
 
     Source: V. Petsiuk, A. Das, K. Saenko, "RISE", BMVC 2018 (deletion).
     """
-    x = model.prepare(X)
+    x, most = model.prepare(X), min(most, np.shape(maps)[1])
     order = torch.from_numpy(np.argsort(-np.asarray(maps), axis=1, kind="stable"))
     wanted = torch.as_tensor(np.asarray(classes))
     area, correct = torch.zeros(len(x)), torch.zeros(len(x), dtype=torch.bool)

@@ -15,7 +15,7 @@ from . import measures, pictures
 from .folders import cut, read_mask
 from .model import PatchClassifier
 from .retrieval import find
-from .sessions import check_top
+from .sessions import check_place, check_top
 from .tokens import patch_centres, truth_patches
 
 
@@ -24,6 +24,7 @@ def find_story(query, scenes, model, *, top, relevant, masks, out) -> Story:
     import pandas as pd
 
     check_top(top)
+    check_place(out)
     if masks is not None and relevant is None:
         raise InputError("--masks needs --relevant", remedy="name the scenes that do show the landmark")
     classifier = PatchClassifier.load(model)

@@ -57,10 +57,7 @@ def train_story(
         seed=seed,
     )
     classifier.check_parameters()
-    if not Path(model).parent.is_dir():
-        raise InputError(
-            f"the folder {Path(model).parent} does not exist", path=model, remedy="create it first"
-        )
+    check_place(model)
     read = read_classes(images, patch, listed=labels, full_scale=full_scale)
     held = stratified(read.labels, held_out, seed, read.first)
     rows = np.random.default_rng(seed).permutation(np.flatnonzero(held & (read.labels != negative)))
@@ -77,7 +74,11 @@ def train_story(
         f"{images}: {len(read.labels)} images of {size[0]} x {size[1]} px, "
         f"{', '.join(classifier.classes_)}; {int(held.sum())} held out, seed {seed}"
     )
-    test = Held(read.pixels[rows], read.labels[rows], [p.name for p in read.paths[rows]], truth)
+    # classes often number their files alike: the folder's name tells them apart
+    names = [
+        p.relative_to(images).as_posix() if p.is_relative_to(images) else str(p) for p in read.paths[rows]
+    ]
+    test = Held(read.pixels[rows], read.labels[rows], names, truth)
     notes = list(read.notes)
     if not classifier.negatives_:
         notes.append(
@@ -170,6 +171,7 @@ def point_story(image, model, *, query, top, out, seed, trust) -> Story:
     """Point at a class in one image or a folder of them; see ``heedful locate point``."""
     check_trust(trust)
     check_top(top)
+    check_place(out)
     classifier = PatchClassifier.load(model)
     paths = list_images(image) if Path(image).is_dir() else [Path(image)]
     found, notes = [read_image(p) for p in paths], []
@@ -273,6 +275,18 @@ def unseen(classifier, pixels, names) -> list[str]:
         f"In {len(absent)} of {len(names)} images more speaks for no landmark than for one ({listed}): "
         "their places say where one would be looked for, not that it is there."
     ]
+
+
+def check_place(path) -> None:
+    """Refuse what could not be written in the end, before any work is done."""
+    if path is None:
+        return
+    if not Path(path).parent.is_dir():
+        raise InputError(
+            f"the folder {Path(path).parent} does not exist", path=path, remedy="create it first"
+        )
+    if Path(path).is_dir():
+        raise InputError("is a folder, the name of a file was expected", path=path)
 
 
 def check_top(top: int) -> None:
