@@ -7,7 +7,7 @@ import pandas as pd
 
 from bench import _page
 from bench._features_parts import PARTS, cached, ceilings
-from bench.features import CACHE, PEERS, TABLES, interval, score_table
+from bench._features_tables import CACHE, PEERS, TABLES, interval, score_table
 
 
 def ten() -> tuple[list[dict], pd.DataFrame]:

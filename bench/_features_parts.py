@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
-from bench.features import CACHE, TABLES, boosted, forest, ridge, table
+from bench._features_tables import CACHE, TABLES, boosted, forest, ridge, table
 
 
 def cached(name: str, make) -> list[dict]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from bench import _page
-from bench.raster import DRAWS, SETTINGS, compute, half_interval, kept, mean_table
+from bench._raster_draws import CACHE, DRAWS, SETTINGS, compute, half_interval, kept, mean_table
 
 MARGINAL = (
     "cloud",
@@ -187,8 +187,6 @@ def page() -> str:
 
 
 def _cached(job: str) -> bool:
-    from bench.raster import CACHE
-
     return (CACHE / f"{job}.json").exists()
 
 

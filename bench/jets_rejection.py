@@ -25,7 +25,7 @@ from heedful.interact.jets.controls import rejection
 from . import _page
 from ._jets_compare import by_seeds
 from ._jets_models import Tagger
-from .jets import KEPT, join, kept, models, samples, train
+from ._jets_scores import KEPT, join, kept, models, samples, train
 
 BDT, UNIFORM = "bagged BDT x 10", "uniform weights, mean of 3 networks"
 OURS = {3400: "ours: mean of 3 networks (the default)", 20_000: "ours: class query"}
