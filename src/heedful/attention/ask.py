@@ -27,6 +27,8 @@ class Ask:
         Wanted: the k largest weights per query and where they lie (fewer keys: weight 0, index -1).
     nucleus : tuple of float
         Wanted: how many of the largest weights it takes to hold this share of the row.
+    sums : tuple of (group of each key (Nk,) int64, number of groups)
+        Wanted, for each: P summed over the keys of each group, without a table of keys by groups.
     lag : (edges (B + 1,), x_q, x_k), optional
         Wanted: the summed weight by x_q - x_k (1-D), or by distance (2-D), per bin.
     contribution : (value (..., Nk, Dv), direction (..., Nq, Dv), k), optional
@@ -41,6 +43,7 @@ class Ask:
     powers: tuple[float, ...] = ()
     topk: int = 0
     nucleus: tuple[float, ...] = ()
+    sums: tuple[tuple[Tensor, int], ...] = ()
     lag: tuple[Tensor, Tensor, Tensor] | None = None
     contribution: tuple[Tensor, Tensor, int] | None = None
     cross: object | None = None
@@ -75,6 +78,7 @@ class Ask:
             or self.powers
             or self.topk
             or self.nucleus
+            or self.sums
             or self.lag
             or self.contribution
             or self.cross is not None
@@ -92,6 +96,7 @@ class Found:
     powers: tuple[Tensor, ...] = ()
     topk: tuple[Tensor, Tensor] | None = None
     nucleus: tuple[Tensor, ...] = ()
+    sums: tuple[Tensor, ...] = ()
     lag: Tensor | None = None
     contribution: tuple[Tensor, Tensor] | None = None
     cross: Tensor | None = None

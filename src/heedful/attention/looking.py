@@ -43,9 +43,13 @@ def compose(
         elif isinstance(read, (reads.Entropy, reads.EffectiveKeys)):
             ask, takers[read] = _entropy(ask, read)
         elif isinstance(read, reads.Mass):
-            table, _ = read.table(problem.nk, like)
-            place = channel(table)
-            takers[read] = lambda f, s=place: _with_sink(problem, f, f.out[..., s])
+            summed = read.summed(problem.nk, like, engine)
+            if summed is None:
+                place = channel(read.table(problem.nk, like)[0])
+                takers[read] = lambda f, s=place: _with_sink(problem, f, f.out[..., s])
+            else:
+                ask, place = replace(ask, sums=(*ask.sums, summed)), len(ask.sums)
+                takers[read] = lambda f, n=place: _with_sink(problem, f, f.sums[n])
         elif isinstance(read, reads.Moments):
             x, centre = read.centred(problem.nk, like)
             place = channel(torch.cat([x, x.square(), torch.ones_like(x[..., :1])], -1))

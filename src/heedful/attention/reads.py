@@ -11,8 +11,11 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import EngineError, InputError
 from .arrays import floats, indices, tensor, whole
+
+FEW_GROUPS = 256  # up to here a product with a table (keys, groups) is about as fast as sums by group
+TABLE = 2**28  # numbers that such a table may hold
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +70,8 @@ class Mass(Read):
     groups : int array (Nk,), or float array (Nk, G)
         Group of each key, 0..G-1, or -1 for none of them; or how much of each key belongs to each
         group. Keys of group -1 are gathered in one more column, "outside", and a sink in a last one,
-        so that a live row's masses sum to 1.
+        so that a live row's masses sum to 1. Up to 256 groups are a product with a table (Nk, G); more are
+        summed by group in tiles, so that memory follows keys + groups.
     names : sequence of str, optional
     """
 
@@ -77,22 +81,61 @@ class Mass(Read):
 
     def table(self, nk: int, like: Tensor) -> tuple[Tensor, list[str]]:
         """Membership (Nk, G [+ 1]) and the names of its columns."""
+        shares = self._shares(nk)
+        if shares is not None:
+            return shares.to(like), self.labels(nk)
+        groups, names = self._members(nk, like.device)
+        table = like.new_zeros((nk, len(names)))
+        table[torch.arange(nk, device=like.device), groups] = 1.0
+        return table, names
+
+    def labels(self, nk: int) -> list[str]:
+        """The names of the groups, with "outside" where there is one."""
+        shares = self._shares(nk)
+        if shares is None:
+            return self._members(nk, None)[1]
+        names = list(self.names) if self.names is not None else [str(g) for g in range(shares.shape[1])]
+        if len(names) != shares.shape[1]:
+            raise InputError(f"Mass: {len(names)} names for {shares.shape[1]} groups")
+        return names
+
+    def summed(self, nk: int, like: Tensor, engine: str = "auto") -> tuple[Tensor, int] | None:
+        """Group of each key (Nk,) and how many there are, where summing by it is to be done; None where
+        the product with :meth:`table` is: shares, few groups, or an engine that knows products alone."""
+        if self._shares(nk) is not None:
+            return None
+        groups, names = self._members(nk, like.device)
+        if len(names) <= FEW_GROUPS:
+            return None
+        if engine not in ("fused", "compiled"):
+            return groups, len(names)
+        if nk * len(names) > TABLE:
+            size = nk * len(names) * like.element_size() / 2**30
+            raise EngineError(
+                f"engine={engine!r} reads masses as a product with a table, {nk} keys x {len(names)} groups "
+                f"({size:.3g} GB); leave engine='auto', which sums by group"
+            )
+        return None
+
+    def _shares(self, nk: int) -> Tensor | None:
+        """How much of each key belongs to each group (Nk, G), where that was given."""
         raw = tensor(self.groups, "Mass(groups)")
         if raw.is_floating_point() and raw.ndim == 1 and raw.numel():
             raise InputError(
                 f"Mass(groups) has dtype {raw.dtype}; a group per key is a whole number, -1 for none",
                 remedy="or give how much of each key belongs to each group, (keys, G)",
             )
-        if raw.is_floating_point() and raw.ndim > 1:
-            if raw.ndim != 2 or raw.shape[0] != nk:
-                raise InputError(f"Mass(groups) has shape {tuple(raw.shape)}, ({nk} keys, G) was expected")
-            if not bool(torch.isfinite(raw.detach()).all()):
-                raise InputError("Mass(groups) holds NaN or infinite shares; finite numbers were expected")
-            names = list(self.names) if self.names is not None else [str(g) for g in range(raw.shape[1])]
-            if len(names) != raw.shape[1]:
-                raise InputError(f"Mass: {len(names)} names for {raw.shape[1]} groups")
-            return raw.to(like), names
-        groups = indices(raw, "Mass(groups)", device=like.device)
+        if not raw.is_floating_point() or raw.ndim < 2:
+            return None
+        if raw.ndim != 2 or raw.shape[0] != nk:
+            raise InputError(f"Mass(groups) has shape {tuple(raw.shape)}, ({nk} keys, G) was expected")
+        if not bool(torch.isfinite(raw.detach()).all()):
+            raise InputError("Mass(groups) holds NaN or infinite shares; finite numbers were expected")
+        return raw
+
+    def _members(self, nk: int, device: torch.device | None) -> tuple[Tensor, list[str]]:
+        """Group of each key (Nk,), those outside in one more, and the names of all."""
+        groups = indices(tensor(self.groups, "Mass(groups)"), "Mass(groups)", device=device)
         if groups.ndim != 1 or groups.numel() != nk:
             raise InputError(f"Mass(groups) has shape {tuple(groups.shape)}, there are {nk} keys")
         if groups.numel() and int(groups.min()) < -1:
@@ -108,11 +151,8 @@ class Mass(Read):
                 remedy="number the groups 0..G-1: np.unique(groups, return_inverse=True)[1]",
             )
         names = list(self.names) if self.names is not None else [str(g) for g in range(count)]
-        outside = bool((groups < 0).any())
-        width = count + outside
-        table = like.new_zeros((nk, width))
-        table[torch.arange(nk, device=like.device), torch.where(groups < 0, count, groups)] = 1.0
-        return table, names + (["outside"] if outside else [])
+        outside = groups < 0
+        return torch.where(outside, count, groups), names + ["outside"] * bool(outside.any())
 
 
 class Spread(NamedTuple):

@@ -259,7 +259,7 @@ def _dataset(r: Reads, lead, nq, nk, queries, keys, times, groups):
             found["top_key"] = ((*per_query, "rank"), _array(value.index))
         elif isinstance(read, reads.Mass):
             array = _array(value)
-            _, labels = read.table(nk, torch.zeros(0))
+            labels = read.labels(nk)
             labels = list(groups) + labels[len(groups) :] if groups is not None else labels
             labels += ["sink"] * (array.shape[-1] - len(labels))
             coords["group_name"] = ("group", np.array(labels, dtype=object))
@@ -328,12 +328,22 @@ def certify(r: Reads, *, rows: int = 8, seed: int = 0) -> tuple[float, int] | No
             want = np.where(live, np.exp(want) if as_keys else np.maximum(want, 0), 0.0)
             worst.append(_gap(_array(got)[..., chosen], want))
         elif isinstance(read, reads.Mass):
-            table = read.table(nk, torch.zeros(0, dtype=torch.float64))[0].numpy()
-            worst.append(_gap(_array(got)[..., chosen, : table.shape[-1]], p @ table))
+            want = _masses(read, p)
+            worst.append(_gap(_array(got)[..., chosen, : want.shape[-1]], want))
         elif isinstance(read, reads.Moments) and weights.sink is None:
             x = np.asarray(_array(read.x), dtype=float)
             worst.append(_gap(_array(got.mean)[..., chosen, :], p @ (x[:, None] if x.ndim == 1 else x)))
     return (max(worst), len(chosen)) if worst else None
+
+
+def _masses(read: reads.Mass, p: np.ndarray) -> np.ndarray:
+    """What rows (..., n, Nk) of weights put on each group, in float64."""
+    rows = torch.from_numpy(p)
+    summed = read.summed(p.shape[-1], rows)
+    if summed is None:
+        return p @ read.table(p.shape[-1], rows)[0].numpy(force=True)
+    groups, count = summed
+    return rows.new_zeros((*p.shape[:-1], count)).index_add(-1, groups.cpu(), rows).numpy()
 
 
 def _gap(got: np.ndarray, want: np.ndarray) -> float:

@@ -30,7 +30,7 @@ def fits(problem: Problem, ask: Ask) -> str | None:
         return "the compiled pass is for float32 on CPU"
     if problem.sink is not None:
         return "a sink needs torch tiles"
-    if ask.powers or ask.nucleus or ask.lag or ask.contribution or ask.cross is not None:
+    if ask.powers or ask.nucleus or ask.sums or ask.lag or ask.contribution or ask.cross is not None:
         return "this read needs torch tiles"
     if ask.topk > TOP:
         return f"top-k beyond {TOP} needs torch tiles"

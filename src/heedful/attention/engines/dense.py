@@ -54,6 +54,8 @@ def solve(problem: Problem, ask: Ask) -> Found:
         total = p.double().sum(-1, keepdim=True)
         short = ordered < share * total * (1 - 4 * torch.finfo(p.dtype).eps)
         found.nucleus += (torch.where(total[..., 0] > 0, short.sum(-1) + 1, 0),)
+    for groups, count in ask.sums:
+        found.sums += (torch.stack([p[..., groups == g].sum(-1) for g in range(count)], -1),)
     if ask.lag is not None:
         edges, x_q, x_k = ask.lag
         dx = difference(x_q, x_k, problem_rows)

@@ -153,6 +153,9 @@ def _block(
         found.topk = _largest(z, p, row, local, j, n, ask.topk)
     if ask.nucleus:
         found.nucleus = _nucleus(p, row, local, n, ask.nucleus)
+    for groups, count in ask.sums:
+        held = p.new_zeros((*lead, n * count)).index_add(-1, row * count + groups[j], p)
+        found.sums += (held.reshape(*lead, n, count),)
     if ask.lag is not None:
         bins_edges, x_q, x_k = ask.lag
         dx = x_q[i] - x_k[j] if x_q.ndim == 1 else (x_q[i] - x_k[j]).square().sum(-1).sqrt()

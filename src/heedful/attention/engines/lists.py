@@ -25,7 +25,9 @@ def fits(problem: Problem, ask: Ask, support: Support) -> bool:
         return False
     if problem.sink is not None or not problem.nq or not problem.nk or not math.prod(problem.lead):
         return False
-    if ask.powers or ask.nucleus or ask.lag or ask.contribution or ask.cross is not None or ask.topk > TOP:
+    if ask.powers or ask.nucleus or ask.sums or ask.lag or ask.contribution or ask.cross is not None:
+        return False
+    if ask.topk > TOP:
         return False
     if ask.adjoint is not None and ask.adjoint.shape[-1] != 1:
         return False

@@ -53,6 +53,7 @@ TAILS = {
     "powers": 1,
     "topk": 2,
     "nucleus": 1,
+    "sums": 2,
     "lag": 1,
     "contribution": 2,
     "cross": 1,
@@ -155,6 +156,8 @@ def tile(problem: Problem, ask: Ask, rows: slice) -> Found:
         found.topk = largest(z, p, ask.topk)
     if ask.nucleus:
         found.nucleus = _nucleus(p, ask.nucleus)
+    for groups, count in ask.sums:
+        found.sums += (p.new_zeros((*p.shape[:-1], count)).index_add(-1, groups, p),)
     if ask.lag is not None:
         found.lag = _lag(p, ask.lag, rows)
     if ask.contribution is not None:
