@@ -8,7 +8,8 @@ import pytest
 rasterio = pytest.importorskip("rasterio")
 
 from heedful.arbitrate.raster import SourceArbiter, corrupt, landscape, predict_files  # noqa: E402
-from heedful.arbitrate.raster.tiles import layers, probes  # noqa: E402
+from heedful.arbitrate.raster.outlook import probes  # noqa: E402
+from heedful.arbitrate.raster.tiles import layers  # noqa: E402
 from heedful.files.raster import Raster, RasterStack  # noqa: E402
 
 FAST = {"trees": 12, "rows": 2500, "gate_rows": 5000, "folds": 2, "passes": 2, "block": 32, "light": True}

@@ -14,7 +14,7 @@ from .answer import Arbitration
 from .evidence import JOINT, Tokens, evidence, opinions
 from .experts import centred
 from .gate import HARDENED, NULL
-from .outlook import Outlook
+from .outlook import Outlook, probes, seen_in
 from .plant import KINDS
 from .states import ELSEWHERE
 from .tokens import Scene, cut
@@ -225,8 +225,6 @@ class SourceArbiter(Estimator):
         self.check(scene)
         parts = self._evidence(scene)
         if rate is None:
-            from .tiles import probes, seen_in
-
             at = [(slice(None), slice(None))] if scene.points else probes(*scene.shape)
             e, every = (x.reshape(*scene.shape, *x.shape[3:]) for x in (parts[2], parts[0].all_valid()))
             rate = self.outlook(np.concatenate([seen_in(e, every, window) for window in at]))

@@ -89,3 +89,24 @@ class Outlook:
     def from_json(cls, text: str) -> Outlook:
         """What `to_json` wrote (the tag `outlook` of a written answer)."""
         return cls(**json.loads(text))
+
+
+def probes(height: int, width: int, side: int = 128) -> list[tuple[slice, slice]]:
+    """Where the scene's mismatch rate is estimated: everywhere in a small scene, else 16 fixed windows.
+
+    >>> len(probes(300, 300)), len(probes(10980, 10980))
+    (1, 16)
+    """
+    if height * width <= 512 * 512:
+        return [(slice(0, height), slice(0, width))]
+    at = lambda n: [int(i * (n - min(side, n)) / 3) for i in range(4)]  # noqa: E731
+    return [
+        (slice(i, min(i + side, height)), slice(j, min(j + side, width)))
+        for i in at(height)
+        for j in at(width)
+    ]
+
+
+def seen_in(e: np.ndarray, every: np.ndarray, window: tuple[slice, slice]) -> np.ndarray:
+    """Every second pixel of a window that has data in all sources: rows of evidence (n, K)."""
+    return e[window][::2, ::2][every[window][::2, ::2]]
