@@ -10,6 +10,7 @@ import pandas as pd
 
 from ...trust import Verdict
 from .model import FeatureArbiter
+from .null import Signal
 
 
 def claims(arbiter: FeatureArbiter, n: int) -> list[Verdict]:
@@ -29,11 +30,16 @@ def claims(arbiter: FeatureArbiter, n: int) -> list[Verdict]:
             Verdict("the features know the outcome", "not testable", 0.0, None, None, n, "", reason=reason)
         ]
     against = f"{arbiter.permutations} shuffles of the outcome"
-    made = [_verdict("the features know the outcome", s.any, max(s.auroc.values()), s.p_table, n, against)]
+    top = max(s.auroc, key=s.auroc.get)
+    made = [
+        _verdict("the features know the outcome", s.any, s.auroc[top], s.p_table, n, against, _at(s, top))
+    ]
     if s.any:
         against += f", the largest of {len(s.p)} sources"
         best = sorted(s.p, key=lambda k: -s.auroc[k])[:6]
-        made += [_verdict(f"{k} matters", s.matters(k), s.auroc[k], s.p[k], n, against) for k in best]
+        made += [
+            _verdict(f"{k} matters", s.matters(k), s.auroc[k], s.p[k], n, against, _at(s, k)) for k in best
+        ]
     if arbiter.context_p_ is not None:
         said = f"{', '.join(arbiter.context)} changes whom to trust"
         against = "its own rows exchanged among patients of the same outcome"
@@ -41,10 +47,17 @@ def claims(arbiter: FeatureArbiter, n: int) -> list[Verdict]:
     return made
 
 
-def _verdict(name: str, good: bool, auroc: float, p: float, n: int, against: str) -> Verdict:
+def _at(s: Signal, source: str) -> tuple[float, float] | None:
+    ends = s.interval.get(source)
+    return None if ends is None else (ends[0] - 0.5, ends[1] - 0.5)
+
+
+def _verdict(
+    name: str, good: bool, auroc: float, p: float, n: int, against: str, interval=None
+) -> Verdict:
     status = "supported" if good else "not supported"
     return Verdict(
-        name, status, auroc - 0.5, None, float(p), n, against, measure="held-out AUROC", origin=0.5,
+        name, status, auroc - 0.5, interval, float(p), n, against, measure="held-out AUROC", origin=0.5,
         items="patients",
     )  # fmt: skip
 
@@ -87,6 +100,7 @@ def signal_table(arbiter: FeatureArbiter) -> pd.DataFrame:
             "source": k,
             "features": len(c),
             "held-out AUROC": None if s is None else round(s.auroc[k], 3),
+            "95 %": "" if s is None or k not in s.interval else "{:.2f} to {:.2f}".format(*s.interval[k]),
             "p (family-wise)": None if s is None else round(s.p[k], 4),
             "matters": "not tested" if s is None else "yes" if s.matters(k) else "no",
         }

@@ -18,7 +18,8 @@ def run(
         Path, typer.Argument(help="CSV (plain or gzip): one row per patient, pyradiomics columns.")
     ],
     learned: Annotated[
-        Path | None, typer.Option(help="CSV of learned features, same rows and order.")
+        Path | None,
+        typer.Option(help="CSV of learned features: matched by patient, or rows in the table's order."),
     ] = None,
     target: Annotated[str | None, typer.Option(help="Outcome column (two values).")] = None,
     identifier: Annotated[str | None, typer.Option("--id", help="Patient column.")] = None,
@@ -53,6 +54,7 @@ def run(
     from .demo import auroc_interval
     from .model import FeatureArbiter
     from .pictures import along_context, by_source, patient, sources
+    from .tokens import matching
 
     context = list(context or [])
     t = read_radiomics(table, target=target, identifier=identifier, keep=context)
@@ -61,13 +63,14 @@ def run(
     notes = list(t.notes)
     more = None
     if learned is not None:
-        more = read_radiomics(learned).X
-        if len(more) != len(t.X):
-            raise InputError(
-                f"{len(more)} rows, the table has {len(t.X)} patients",
-                path=learned,
-                remedy="give one row per patient, in the table's order",
-            )
+        other = read_radiomics(learned, identifier=identifier)
+        try:
+            rows, said = matching(t.groups, other.groups, named=identifier is not None)
+        except InputError as error:
+            raise InputError(error.what, path=learned, remedy=error.remedy) from None
+        more = other.X.drop(columns=[target], errors="ignore").iloc[rows].reset_index(drop=True)
+        notes += [said] * bool(said)
+    notes += _suspect(t, context)
     missing = int(t.X.isna().sum().sum())
     if missing:
         notes.append(f"{missing} empty cells were read as the column's middle")
@@ -75,25 +78,25 @@ def run(
     make = lambda p: FeatureArbiter(context=context, gate=asked, permutations=p, seed=seed)  # noqa: E731
     arbiter = make(permutations).fit(t.X, t.y, t.groups, learned=more)
 
-    rows = {k: np.zeros(len(t.y)) for k in ("arbiter", JOINT, FOREST)}
+    scored = {k: np.zeros(len(t.y)) for k in ("arbiter", JOINT, FOREST)}
     held = np.zeros((len(t.y), len(arbiter.keys_)))
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(t.X, t.y, t.groups)
     for train, test in progress(list(folds), "cross-validation"):
         cut = lambda f, i: None if f is None else f.iloc[i]  # noqa: E731
         a = make(min(permutations, 99)).fit(
-            t.X.iloc[train], t.y[train], t.groups[train], learned=cut(more, train)
+            t.X.iloc[train], t.y[train], t.groups[train], learned=cut(more, train), check=False
         )
         answer = a.arbitrate(t.X.iloc[test], learned=cut(more, test))
-        rows["arbiter"][test], held[test] = answer.z, answer.weights
+        scored["arbiter"][test], held[test] = answer.z, answer.weights
         for k in (JOINT, FOREST):
-            rows[k][test] = answer.opinions[:, answer.keys.index(k)]
-    auc = {k: float(roc_auc_score(t.y, v)) for k, v in rows.items()}
+            scored[k][test] = answer.opinions[:, answer.keys.index(k)]
+    auc = {k: float(roc_auc_score(t.y, v)) for k, v in scored.items()}
     answer = arbiter.arbitrate(t.X, learned=more)
     signal = arbiter.signal_ is None or arbiter.signal_.any
-    verdicts = [] if trust == "none" else claims(arbiter, len(t.y))
+    verdicts = [] if trust == "none" else claims(arbiter, len(set(t.groups)))
     outputs = []
     if out is not None:
-        kept = pd.DataFrame({"patient": t.groups, "outcome": t.y, "held-out log-odds": rows["arbiter"]})
+        kept = pd.DataFrame({"patient": t.groups, "outcome": t.y, "held-out log-odds": scored["arbiter"]})
         kept = kept.join(pd.DataFrame(held, columns=[f"weight {k}" for k in arbiter.keys_]))
         outputs.append(write_atomic(out, kept.to_csv(index=False)))
     if model is not None:
@@ -118,7 +121,7 @@ def run(
                 auc["arbiter"],
                 auc[k],
                 said,
-                interval=auroc_interval(t.y, rows["arbiter"], rows[k], seed=seed),
+                interval=auroc_interval(t.y, scored["arbiter"], scored[k], seed=seed, groups=t.groups),
             )
             for k, said in ((JOINT, "ridge on everything"), (FOREST, "random forest on everything"))
         ],
@@ -128,6 +131,32 @@ def run(
         notes=notes,
         outputs=outputs,
     )
+
+
+def _suspect(t, context: list[str]) -> list[str]:
+    """What a reader has to know of the columns and rows before believing any figure."""
+    from .tokens import tell_apart
+
+    notes = []
+    others = [c for c in t.X if c not in t.features and c not in context]
+    if others and t.features:
+        notes.append(
+            f"columns without pyradiomics names that were taken as features ({len(others)}): "
+            + ", ".join(others[:4])
+            + (" ..." if len(others) > 4 else "")
+        )
+    found = tell_apart(t.X, t.y)
+    if found:
+        notes.append(
+            f"{', '.join(found[:4])} alone separates the outcomes without one exception: was it known before "
+            "the outcome? Else no figure here means anything"
+        )
+    both = len(set(t.groups[t.y == 0]) & set(t.groups[t.y == 1]))
+    if both:
+        notes.append(
+            f"{both} patients have rows of either outcome: shuffles give all rows of a patient one outcome"
+        )
+    return notes
 
 
 def _gates(texts: list[str]) -> dict[str, float]:

@@ -109,9 +109,15 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
 
 
 def auroc_interval(
-    y: np.ndarray, ours: np.ndarray, theirs: np.ndarray, *, seed: int = 0, draws: int = 500
+    y: np.ndarray,
+    ours: np.ndarray,
+    theirs: np.ndarray,
+    *,
+    seed: int = 0,
+    draws: int = 500,
+    groups: np.ndarray | None = None,
 ) -> tuple[float, float]:
-    """95 % interval of AUROC(ours) - AUROC(theirs), resampling patients, paired.
+    """95 % interval of AUROC(ours) - AUROC(theirs), resampling patients (with all their rows), paired.
 
     Examples
     --------
@@ -121,10 +127,13 @@ def auroc_interval(
     """
     from sklearn.metrics import roc_auc_score
 
+    from .null import resampled
+
     rng = np.random.default_rng([seed, 51])
     found = []
+    draw = resampled(groups, len(y))
     for _ in range(draws):
-        i = rng.integers(len(y), size=len(y))
+        i = draw(rng)
         if 0 < y[i].sum() < len(i):
             found.append(roc_auc_score(y[i], ours[i]) - roc_auc_score(y[i], theirs[i]))
     low, high = np.quantile(found, [0.025, 0.975])

@@ -17,7 +17,7 @@ from .gate import context_test, fit_gate
 from .null import permutation_test
 from .ridge import Ridge, fit_ridge
 from .sparse import fit_sparse
-from .tokens import Context, RankGauss, check_sources, check_table, sources_of
+from .tokens import Coding, Context, RankGauss, check_sources, check_table, sources_of
 
 
 class FeatureArbiter(ClassifierMixin, Estimator):
@@ -96,6 +96,7 @@ class FeatureArbiter(ClassifierMixin, Estimator):
         *,
         learned: pd.DataFrame | None = None,
         folds: Sequence[int] | None = None,
+        check: bool = True,
     ) -> FeatureArbiter:
         """Fit on a table of patients.
 
@@ -109,6 +110,8 @@ class FeatureArbiter(ClassifierMixin, Estimator):
             Learned features; they become the source 'learned'.
         folds : int (n,), optional
             Folds of your own; refused if a patient is in two.
+        check : bool
+            Refuse tables that are too small or hold the outcome; False for parts of a table that was checked.
         """
         X = self._frame(X, learned)
         y = np.asarray(y)
@@ -121,8 +124,17 @@ class FeatureArbiter(ClassifierMixin, Estimator):
                 remedy="compare two classes at a time",
             )
         code = (y == self.classes_[1]).astype(float)
-        check_table(X, code)
+        if groups is not None and len(groups) != len(X):
+            raise InputError(f"{len(X)} rows and {len(groups)} patient names")
+        if check:
+            check_table(X, code, groups)
         context = list(self.context)
+        for s, g in (self.gate or {}).items():
+            if not g < np.inf:
+                raise InputError(
+                    f"gate raises {s!r} by {g}; a finite log weight or -inf (shut) was expected",
+                    remedy="1 is 2.7 times the weight, -inf shuts the source",
+                )
         features = [c for c in X.columns if c not in context]
         named = (
             sources_of(features)
@@ -148,7 +160,7 @@ class FeatureArbiter(ClassifierMixin, Estimator):
     def _fit(self, X, y, fold, unit, context) -> FeatureArbiter:
         self.ranks_ = {s: RankGauss().fit(self._raw(X, c)) for s, c in self.sources_.items()}
         tokens = {s: r(self._raw(X, self.sources_[s])) for s, r in self.ranks_.items()}
-        everything = np.concatenate(list(tokens.values()), 1)
+        everything = np.concatenate([tokens[s] for s in self._open()], 1)
         names = list(tokens)
         self.signal_ = (
             permutation_test(tokens, y, fold, permutations=self.permutations, seed=self.seed, groups=unit)
@@ -170,8 +182,10 @@ class FeatureArbiter(ClassifierMixin, Estimator):
         z[NULL] = np.full(len(y), self.prior_)
         self.keys_ = list(z)
         bias = self._bias(names)
-        self.context_map_ = Context().fit(self._raw(X, context))
-        phi = self.context_map_(self._raw(X, context))
+        self.coding_ = Coding.fit(X, context)
+        coded = self.coding_(X, context)
+        self.context_map_ = Context().fit(coded)
+        phi = self.context_map_(coded)
         stacked = np.stack(list(z.values()), 1)
         self.gate_ = fit_gate(phi[:, :1], stacked, y, bias)
         self.context_p_, self.context_share_ = None, 0.0
@@ -233,8 +247,14 @@ class FeatureArbiter(ClassifierMixin, Estimator):
             if len(learned) != len(X):
                 raise InputError(f"{len(X)} patients in the table, {len(learned)} with learned features")
             more = pd.DataFrame(
-                np.asarray(learned, float), columns=[f"learned{i}" for i in range(learned.shape[1])]
+                np.asarray(learned, float), columns=[f"learned{i}" for i in range(np.shape(learned)[1])]
             )
+            twice = [c for c in more if c in X]
+            if twice:
+                raise InputError(
+                    f"the table has a column {twice[0]!r} of its own beside learned=",
+                    remedy="rename it, or leave learned= out: it becomes a source by its name",
+                )
             X = X.join(more)
         return X
 
@@ -247,9 +267,16 @@ class FeatureArbiter(ClassifierMixin, Estimator):
             ) from error
         return np.where(np.isfinite(x), x, np.nan)
 
+    def _open(self) -> list[str]:
+        """Sources that were not shut: what the experts on everything read."""
+        named = [s for s in self.sources_ if (self.gate or {}).get(s, 0.0) > -np.inf]
+        if not named:
+            raise InputError("gate shuts every source", remedy="leave one open")
+        return named
+
     def _all(self, X: pd.DataFrame) -> np.ndarray:
-        """Every source's columns side by side."""
-        return self._raw(X, [c for columns in self.sources_.values() for c in columns])
+        """Every open source's columns side by side."""
+        return self._raw(X, [c for s in self._open() for c in self.sources_[s]])
 
     def _folds(self, y, unit, groups, given) -> np.ndarray:
         if given is not None:
@@ -284,7 +311,7 @@ class FeatureArbiter(ClassifierMixin, Estimator):
         X = self._frame(X, learned)
         check_sources(X, self.sources_, list(self.context))
         tokens = {s: r(self._raw(X, self.sources_[s])) for s, r in self.ranks_.items()}
-        everything = np.concatenate(list(tokens.values()), 1)
+        everything = np.concatenate([tokens[s] for s in self._open()], 1)
         z = {s: self.experts_[s].log_odds(t) for s, t in tokens.items()}
         z[JOINT] = self.experts_[JOINT].log_odds(everything)
         raw = self._all(X)
@@ -293,12 +320,15 @@ class FeatureArbiter(ClassifierMixin, Estimator):
             z[FOREST] = self.forest_.log_odds(everything)
         z[NULL] = np.full(len(X), self.prior_)
         opinions = np.stack([z[k] for k in self.keys_], 1)
-        phi = self.context_map_(self._raw(X, list(self.context)))[:, : self.gate_.keys.shape[1]]
+        phi = self.context_map_(self.coding_(X, list(self.context)))[:, : self.gate_.keys.shape[1]]
         w = self.gate_.weights(phi)
-        joint, part, at, column = self.experts_[JOINT], [], 0, 0
+        joint, part, at, column, shown = self.experts_[JOINT], [], 0, 0, set(self._open())
         few = self.sparse_.terms(raw)
         for i, (s, t) in enumerate(tokens.items()):
             own = w[:, i] * (opinions[:, i] - self.prior_)
+            if s not in shown:
+                part.append(own)
+                continue
             linear = joint.slope * (t @ joint.coef[at : at + t.shape[1]])
             width = len(self.sources_[s])
             part.append(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,11 +22,14 @@ class Signal:
         Of each source, against the largest over all sources under permuted labels (family-wise).
     p_table : float
         Of the table: the largest of all, against the largest under permuted labels.
+    interval : dict of str to (float, float)
+        95 % of each `auroc`, resampling patients.
     """
 
     auroc: dict[str, float]
     p: dict[str, float]
     p_table: float
+    interval: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def any(self) -> bool:
@@ -36,6 +39,20 @@ class Signal:
     def matters(self, source: str) -> bool:
         """Whether this source matters, at 5 % over the whole family."""
         return self.any and self.p[source] <= 0.05
+
+
+def resampled(groups: np.ndarray | None, n: int) -> Callable[[np.random.Generator], np.ndarray]:
+    """A function that draws as many patients as there are, with replacement, and gives all their rows.
+
+    >>> rows = resampled(np.array(["a", "a", "b"]), 3)(np.random.default_rng(0))
+    >>> bool((rows == 0).sum() == (rows == 1).sum())
+    True
+    """
+    if groups is None or len(set(groups)) == n:
+        return lambda rng: rng.integers(n, size=n)
+    unit = np.unique(groups, return_inverse=True)[1]
+    rows = np.split(np.argsort(unit, kind="stable"), np.cumsum(np.bincount(unit))[:-1])
+    return lambda rng: np.concatenate([rows[k] for k in rng.integers(len(rows), size=len(rows))])
 
 
 def auroc_columns(score: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -87,11 +104,14 @@ def permutation_test(
     first = np.unique(unit, return_index=True)[1]
     shuffled = np.stack([y[first][rng.permutation(len(first))][unit] for _ in range(permutations)], 1)
     labels = np.concatenate([y[:, None], shuffled], 1).astype(float)
-    found = {}
+    found, interval, draw = {}, {}, resampled(groups, len(y))
     for name, m in (hats_of(x, folds) if hats is None else hats).items():
-        found[name] = (
-            np.full(permutations + 1, 0.5) if m is None else auroc_columns(held_out(m, labels)[0], labels)
-        )
+        if m is None:
+            found[name], interval[name] = np.full(permutations + 1, 0.5), (0.5, 0.5)
+            continue
+        scores = held_out(m, labels)[0]
+        found[name] = auroc_columns(scores, labels)
+        interval[name] = _interval(scores[:, 0], y, draw, np.random.default_rng([seed, 32]))
     sources = list(x)
     top = np.stack([found[s][1:] for s in sources]).max(0)
     all_top = np.maximum(top, found["joint"][1:])
@@ -100,4 +120,13 @@ def permutation_test(
         {s: float(v[0]) for s, v in found.items()},
         {s: p_of(found[s][0], top) for s in sources},
         p_of(max(v[0] for v in found.values()), all_top),
+        interval,
     )
+
+
+def _interval(score, y, draw, rng, draws: int = 200) -> tuple[float, float]:
+    """95 % of an AUROC, resampling patients."""
+    rows = [i for i in (draw(rng) for _ in range(draws)) if 0 < y[i].sum() < len(i)]
+    found = [float(auroc_columns(score[i][:, None], y[i][:, None].astype(float))[0]) for i in rows]
+    low, high = np.quantile(found, [0.025, 0.975]) if found else (np.nan, np.nan)
+    return float(low), float(high)

@@ -48,8 +48,20 @@ def by_source(answer: FeatureAnswer) -> pic.Bars:
 
 def along_context(
     arbiter: FeatureArbiter, answer: FeatureAnswer, values: np.ndarray, name: str
-) -> pic.Curves:
-    """Weights along a context column."""
+) -> pic.Curves | pic.Matrix:
+    """Weights along a context column; by value where it holds words."""
+    if name in arbiter.coding_.values:
+        kinds = arbiter.coding_.values[name]
+        shown = [i for i in range(len(answer.keys)) if answer.weights[:, i].max() > 0.05]
+        mean = np.stack([answer.weights[np.asarray(values).astype(str) == v].mean(0)[shown] for v in kinds])
+        return pic.Matrix(
+            f"Whom the class query believes, by {name}",
+            mean,
+            kinds,
+            [answer.keys[i] for i in shown],
+            row_label=name,
+            unit="mean weight",
+        )
     order = np.argsort(values, kind="stable")
     shown = [k for i, k in enumerate(answer.keys) if answer.weights[:, i].max() > 0.05]
     return pic.Curves(

@@ -15,7 +15,7 @@ from .gate import Gate
 from .null import Signal
 from .ridge import Ridge
 from .sparse import Sparse
-from .tokens import Context, RankGauss
+from .tokens import Coding, Context, RankGauss
 
 
 class _Kept(Estimator):
@@ -31,6 +31,9 @@ class _Kept(Estimator):
     def save_state(self, path: str | Path) -> Path:
         """Write it."""
         return self.save(path)
+
+
+_Kept.__name__ = "FeatureArbiter"  # what the file says it holds
 
 
 def _plain(record: Any) -> dict:
@@ -63,6 +66,7 @@ def pack(a: Any) -> _Kept:
         "prior": a.prior_,
         "keys": a.keys_,
         "gate": _plain(a.gate_),
+        "coding": a.coding_.values,
         "context_p": a.context_p_,
         "context_share": a.context_share_,
         "features": a.n_features_in_,
@@ -99,6 +103,7 @@ def unpack(cls: type, path: str | Path) -> Any:
         a.sparse_ = Sparse(**few | {"spread": np.where(few["spread"] > 0, few["spread"], np.inf)})
         a.forest_ = None if s["forest"] is None else Forest(**s["forest"])
         a.gate_, a.n_features_in_ = Gate(**s["gate"]), s["features"]
+        a.coding_ = Coding(s["coding"])
         a.context_p_, a.context_share_ = s["context_p"], s["context_share"]
         a.signal_ = None if s["signal"] is None else Signal(**s["signal"])
         c = Context()

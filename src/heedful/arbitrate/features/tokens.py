@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -83,18 +84,26 @@ def check_sources(X: pd.DataFrame, sources: Mapping[str, Sequence[str]], context
             raise InputError(f"there is no context column {c!r}")
 
 
-def check_table(X: pd.DataFrame, y: np.ndarray) -> None:
-    """Refuse what cannot be learned from: few patients, the outcome or an identifier among the features."""
+def check_table(X: pd.DataFrame, y: np.ndarray, groups: np.ndarray | None = None) -> None:
+    """Refuse what cannot be learned from: few patients, the outcome or an identifier among the features.
+
+    Parameters
+    ----------
+    X : DataFrame (n, p), y : (n,) of 0 and 1
+    groups : (n,), optional
+        Patient of each row: patients are counted, not rows.
+    """
     n, p = X.shape
-    if n < 30 and p > n:
+    unit = np.arange(n) if groups is None else np.asarray(groups)
+    patients = len(set(unit))
+    if patients < 30 and p > patients:
         raise InputError(
-            f"{n} patients and {p} features: any pattern could be found",
+            f"{patients} patients and {p} features: any pattern could be found",
             remedy="collect at least 30 patients, or choose a few features beforehand",
         )
-    if min(y.sum(), (1 - y).sum()) < 5:
-        raise InputError(
-            f"only {int(min(y.sum(), (1 - y).sum()))} patients in the smaller class, 5 are needed"
-        )
+    fewest = min(len(set(unit[y == k])) for k in (0, 1))
+    if fewest < 5:
+        raise InputError(f"only {fewest} patients in the smaller class, 5 are needed")
     for c in X.columns:
         v = X[c]
         if not pd.api.types.is_numeric_dtype(v):
@@ -118,6 +127,141 @@ def check_table(X: pd.DataFrame, y: np.ndarray) -> None:
                 where=f"column {c!r}",
                 remedy="take it out of the features, or give it as groups=",
             )
+
+
+def tell_apart(X: pd.DataFrame, y: np.ndarray, least: int = 20) -> list[str]:
+    """Columns that by themselves separate the outcomes without one exception: made from the outcome?
+
+    >>> x = pd.DataFrame({"time": [1.0, 2, 3, 9, 8, 7], "age": [1.0, 5, 3, 2, 6, 4]})
+    >>> tell_apart(x, np.array([0, 0, 0, 1, 1, 1]), least=6)
+    ['time']
+    """
+    found = []
+    for c in X.columns:
+        if not pd.api.types.is_numeric_dtype(X[c]):
+            continue
+        v = X[c].to_numpy(dtype=float)
+        low, high = (v[(y == k) & np.isfinite(v)] for k in (0, 1))
+        if min(len(low), len(high)) * 2 >= least and (low.max() < high.min() or high.max() < low.min()):
+            found.append(str(c))
+    return found
+
+
+KINDS = 8  # values that a context in words may have
+
+
+@dataclass
+class Coding:
+    """Context columns as numbers: words become one column of 0 and 1 for each value but the most frequent.
+
+    Attributes
+    ----------
+    values : dict of str to list of str
+        For each column in words, its values in training, the most frequent first. An empty cell and a value
+        that was never seen count as the most frequent, as an empty number counts as the middle.
+    """
+
+    values: dict[str, list[str]]
+
+    @classmethod
+    def fit(cls, X: pd.DataFrame, columns: Sequence[str]) -> Coding:
+        """From the training table.
+
+        >>> c = Coding.fit(pd.DataFrame({"kind": ["b", "a", "b", None]}), ["kind"])
+        >>> c.values, c(pd.DataFrame({"kind": ["a", "b", "z"]}), ["kind"])[:, 0].tolist()
+        ({'kind': ['b', 'a']}, [1.0, 0.0, 0.0])
+        """
+        values = {}
+        for c in columns:
+            if _number(X[c]).notna().sum() == X[c].notna().sum():
+                continue
+            found = X[c].dropna().astype(str).value_counts(sort=False).sort_index()
+            if len(found) > KINDS:
+                raise InputError(
+                    f"has {len(found)} different words, {KINDS} at most can be a context",
+                    where=f"column {c!r}",
+                    remedy="merge kinds that are alike, or leave it out of the context",
+                )
+            values[c] = found.sort_values(ascending=False, kind="stable").index.tolist()
+        return cls(values)
+
+    def __call__(self, X: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+        """(n, d), NaN where a number is missing."""
+        parts = [np.empty((len(X), 0))]
+        for c in columns:
+            if c in self.values:
+                word = X[c].astype(str).to_numpy()
+                parts += [(word == v).astype(float)[:, None] for v in self.values[c][1:]]
+            else:
+                x = _number(X[c]).to_numpy(dtype=float)
+                parts.append(np.where(np.isfinite(x), x, np.nan)[:, None])
+        return np.concatenate(parts, 1)
+
+
+def _number(column: pd.Series) -> pd.Series:
+    return pd.to_numeric(column.astype(object), errors="coerce")
+
+
+def matching(table: Sequence[str], learned: Sequence[str], *, named: bool) -> tuple[np.ndarray, str]:
+    """Which row of the learned features belongs to each row of the table, and how that was found.
+
+    Parameters
+    ----------
+    table, learned : sequences of str
+        Patients of the rows; '0', '1', ... where a file names none.
+    named : bool
+        The column was named by the caller, so that '0', '1', ... are names.
+
+    Returns
+    -------
+    rows : int array (n,), note : str
+
+    Raises
+    ------
+    InputError
+        A patient is missing or has several rows in both, or it cannot be told whether rows are in order.
+
+    Examples
+    --------
+    >>> matching(["b", "a"], ["a", "b", "c"], named=False)
+    (array([1, 0]), 'learned features were matched by patient; 1 row was of others and left out')
+    """
+    mine, theirs = _names(table), _names(learned)
+    if mine == theirs:
+        return np.arange(len(mine)), ""
+    counted = any(x == [str(i) for i in range(len(x))] for x in (mine, theirs))
+    if counted and not named:
+        if set(mine) == set(theirs):
+            raise InputError(
+                "are the rows in the table's order? Patients are numbers in another order, or not named",
+                remedy="name the patient column that both have: --id COLUMN",
+            )
+        if len(mine) != len(theirs):
+            raise InputError(
+                f"{len(theirs)} rows, the table has {len(mine)}",
+                remedy="give both files a column of patients, or one row for each of the table's",
+            )
+        return np.arange(len(mine)), "learned features name no patients: rows were taken in the table's order"
+    lacking = [p for p in dict.fromkeys(mine) if p not in set(theirs)]
+    if lacking:
+        raise InputError(
+            f"no learned features of {len(lacking)} of {len(set(mine))} patients, such as {lacking[0]!r}",
+            remedy="give a row for every patient of the table",
+        )
+    if len(set(theirs)) < len(theirs):
+        raise InputError(
+            "a patient has several rows, and they stand in another order than the table's",
+            remedy="give one row per patient, or the rows in the table's order",
+        )
+    at = {p: i for i, p in enumerate(theirs)}
+    rows, left = np.array([at[p] for p in mine]), len(theirs) - len(set(mine))
+    more = f"; {left} row{'s were' if left > 1 else ' was'} of others and left out" if left else ""
+    return rows, f"learned features were matched by patient{more}"
+
+
+def _names(patients: Sequence[str]) -> list[str]:
+    """7.0 and 7 are one name."""
+    return [p[:-2] if p.endswith(".0") and p[:-2].isdigit() else p for p in map(str, patients)]
 
 
 class RankGauss:
@@ -153,8 +297,8 @@ class RankGauss:
 
 
 class Context:
-    """Context columns as a query basis: constant, linear part, hinges at three quantiles; categories one
-    by one."""
+    """Context columns as a query basis: constant, linear part, hinges at three quantiles; two values alone
+    (a category, see `Coding`) have no hinges."""
 
     def __init__(self, knots: Sequence[float] = (0.25, 0.5, 0.75)):
         self.quantiles = tuple(knots)
