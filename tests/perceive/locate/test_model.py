@@ -8,13 +8,12 @@ from sklearn.base import clone
 from heedful.errors import InputError
 from heedful.perceive.locate import PatchClassifier, Scenes, find, locate, make_scenes
 from heedful.perceive.locate.assess import assess
-from heedful.perceive.locate.claims import landmark_claim, removal_claim
+from heedful.perceive.locate.claims import judge, landmark_claim, removal_claim
 from heedful.perceive.locate.demo import tell
 from heedful.perceive.locate.measures import chance, pointing, precision_at_k
 from heedful.perceive.locate.reading import class_weights
 from heedful.perceive.locate.retrieval import mean_average_precision
 from heedful.perceive.locate.tokens import truth_patches
-from heedful.trust import examine
 
 TINY = {"channels": (4, 4, 8, 8, 8), "iterations": 3, "polish": 0, "taught": 16}
 
@@ -215,9 +214,28 @@ def test_claims_hold_for_the_trained_and_not_for_the_untrained(model, test_scene
         landmark_claim(model, test_scenes.images, test_scenes.labels, truth, most=16),
         removal_claim(model, test_scenes.images, model.predict(test_scenes.images), most=16),
     ):
-        assert examine(claim, draws=199).status == "supported"
+        assert judge(claim, draws=199).status == "supported"
     untrained = PatchClassifier(**TINY).fit(test_scenes.images, test_scenes.labels)
     claim = landmark_claim(untrained, test_scenes.images, test_scenes.labels, truth, most=16)
-    assert examine(claim, draws=199).status == "not supported"
+    assert judge(claim, draws=199).status == "not supported"
     with pytest.raises(InputError, match="no image"):
         landmark_claim(model, test_scenes.images, test_scenes.labels, np.zeros_like(truth))
+
+
+def test_landmarks_of_other_images_are_not_supported(model, test_scenes):
+    """Weights and landmarks share the habit of keeping off the edges: that alone supports nothing."""
+    truth = truth_patches(test_scenes.landmark, 8)
+    rng, found = np.random.default_rng(0), []
+    for _ in range(20):
+        other = truth[rng.permutation(len(truth))]
+        claim = landmark_claim(model, test_scenes.images, test_scenes.labels, other, most=24)
+        found.append(judge(claim, draws=99).p)
+    assert np.mean(np.array(found) <= 0.05) <= 0.15
+    assert np.mean(found) > 0.25
+
+
+def test_too_few_images_are_not_testable(model, test_scenes):
+    truth = truth_patches(test_scenes.landmark, 8)
+    claim = landmark_claim(model, test_scenes.images, test_scenes.labels, truth, most=3)
+    verdict = judge(claim, draws=99)
+    assert verdict.status == "not testable" and verdict.reason.startswith("3 ")

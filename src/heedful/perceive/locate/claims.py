@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from ...attention import Segments, Weights
 from ...errors import InputError
-from ...trust import Claim, Null
+from ...trust import Claim, Null, Verdict, examine
+from ...trust.verdict import Test
+from .measures import permutation_p
 from .nets import CELL
 from .rivals import occlusion
 
+LEVEL = 0.05
 BLOCK = 4  # cells: blocks of 16 px are exchanged whole, so neighbouring cells are not taken for independent
 
 
@@ -85,4 +90,45 @@ def removal_claim(model, images, queries, *, k: int = 4, most: int = 32) -> Clai
         top,
         most=most,
         name=f"the class query's weight lies on the {k} patches whose removal costs most",
+    )
+
+
+def judge(claim: Claim, *, level: str = "quick", draws: int = 999, seed: int = 0) -> Verdict:
+    """The verdict on a claim about images, which other images' patches must not explain as well.
+
+    Weights have habits (what stands near an image's edge reads less), and so have landmarks: exchanging blocks
+    among all places would take what both share for a finding. So the images also exchange their claimed
+    patches, place by place; p is the larger of the two.
+
+    Parameters
+    ----------
+    claim : Claim
+        Of ``landmark_claim`` or ``removal_claim``.
+    level, draws, seed
+        Of ``examine``.
+
+    Returns
+    -------
+    Verdict
+    """
+    verdict = examine(claim, level=level, draws=draws, seed=seed)
+    if verdict.status == "not testable":
+        return verdict
+    n = len(claim.queries)  # six at least, or it had not been testable
+    own = np.arange(n)
+    weight, claimed = (a.reshape(n, n, -1)[own, own] for a in (claim.all_rows, claim.keys))
+    p = permutation_p(weight, claimed, rounds=draws, seed=seed)
+    says = f"{p:.1%} of {draws} exchanges of the claimed patches among images give as much"
+    against = "other images' patches"
+    test = Test(against, p <= LEVEL, float("nan"), None, p, draws, against, says)
+    status, reason = verdict.status, verdict.reason
+    if not test.passed:
+        status, reason = "not supported", "; ".join(filter(None, (reason, f"{against}: {says}")))
+    return replace(
+        verdict,
+        status=status,
+        reason=reason,
+        p=p if verdict.p is None else max(verdict.p, p),
+        compared_with=f"{verdict.compared_with}, and {against}",
+        tests=(*verdict.tests, test),
     )

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ...reading.story import Score, Story
-from ...trust import examine
 from . import pictures
 from .assess import assess, gap
-from .claims import landmark_claim
+from .claims import judge, landmark_claim
 from .model import PatchClassifier
 from .reading import locate
 from .retrieval import mean_average_precision
@@ -110,7 +109,7 @@ def tell(
     verdicts = []
     if trust != "none" and model.method == "tied":
         claim = landmark_claim(model, good.images, good.labels, truth, most=16)
-        verdicts = [examine(claim, level=trust, seed=seed, draws=499)]
+        verdicts = [judge(claim, level=trust, seed=seed, draws=499)]
     reading = locate(good.images[:24], model=model, names=called)
     n = max(1, min(20, len(test) // 4))  # queries are not among the scenes
     asked, scenes = test[:n], test[n:]
@@ -125,7 +124,7 @@ def tell(
     for measure, name, higher in (
         ("pointing", "pointing game", True),
         ("p@k", "precision at k", True),
-        ("deletion", "probability left, top 5 blanked", False),
+        ("deletion", "probability left, 1 to 5 blanked", False),
     ):
         for rival in ("integrated gradients", "absolute gradients", "occlusion"):
             scores.append(

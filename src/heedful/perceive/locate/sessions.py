@@ -10,11 +10,10 @@ import numpy as np
 from ...errors import InputError
 from ...files.image import list_images, read_image
 from ...reading.story import Score, Story
-from ...trust import examine
 from ...writing import write_atomic
 from . import measures, pictures
 from .assess import assess, ruin
-from .claims import removal_claim
+from .claims import judge, removal_claim
 from .demo import tell
 from .folders import cut, read_classes, read_mask, stack, stratified
 from .model import PatchClassifier
@@ -221,7 +220,7 @@ def pointed(classifier, pixels, queries, names, transforms, *, seed, trust, data
     ours = table.index[0] if len(table) else None
     scores = [
         Score(
-            "probability left, top 5 blanked",
+            "probability left, 1 to 5 blanked",
             float(table.loc[ours, "deletion"]),
             float(table.loc[rival, "deletion"]),
             rival,
@@ -233,7 +232,7 @@ def pointed(classifier, pixels, queries, names, transforms, *, seed, trust, data
     ]
     verdicts = []
     if trust != "none" and classifier.method == "tied" and passes <= MANY:
-        verdicts = [examine(removal_claim(classifier, pixels, queries), level=trust, seed=seed)]
+        verdicts = [judge(removal_claim(classifier, pixels, queries), level=trust, seed=seed)]
     first = places[places["rank"] == 1]
     grids = reading.grid()
     return Story(
