@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
 
-from heedful import watch
+from heedful import reads, watch
 from heedful.watch import UnseenError
 
 from .cases import WrittenAttention, oracle, random, seeded
@@ -85,3 +85,45 @@ def test_a_causal_bias_made_while_watched_is_told():
     model = Attention()
     with pytest.raises(UnseenError, match="make it before"), watch(model):
         model(Q[..., :5, :], K, V)
+
+
+PARTS = {  # what a model multiplies of its weights p (B, H, N, N), and how the values (B, H, N, D) meet it
+    "one head after another": lambda p, v: torch.stack([p[:, h] @ v[:, h] for h in range(p.shape[1])], 1),
+    "the first patient": lambda p, v: p[0] @ v[0],
+    "halves of the heads": lambda p, v: torch.cat([a @ b for a, b in zip(p.chunk(2, 1), v.chunk(2, 1))], 1),
+    "some queries": lambda p, v: p[:, :, 1:3] @ v,
+    "heads before the batch": lambda p, v: p.transpose(0, 1) @ v.transpose(0, 1),
+    "an einsum that exchanges them": lambda p, v: torch.einsum("bhqk,bhkd->hbqd", p, v),
+}
+
+
+@pytest.mark.parametrize("how", PARTS)
+@pytest.mark.parametrize("batch", [1, 4])
+def test_values_that_lie_otherwise_are_never_taken_for_the_weights_own(how, batch):
+    q, k, v = (random(batch, 4, 7, 8, seed=s) for s in range(3))
+    model = WrittenAttention(product=PARTS[how])
+    with watch(model, keep=True) as seen:
+        model(q, k, v)
+    call = seen[0]
+    assert float((call.weights.rows(range(7)) - oracle(q, k)).abs().max()) < 1e-5
+    if call.v is None:
+        assert call.notes[-1] == "its values could not be told"
+        with watch(model, [reads.Contribution], strict=False) as seen:
+            model(q, k, v)
+        assert not seen.calls and "values could not be told" in seen.unseen[0].reason
+    else:  # a batch of one laid out in either order is the same
+        assert float((call.v - v).abs().max()) == 0
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_values_shared_by_heads_folded_into_the_queries(dropout):
+    q, k, v = random(3, 4, 7, 8), random(3, 1, 7, 8, seed=1), random(3, 7, 8, seed=2)
+    drop = torch.nn.Dropout(dropout)
+    model = WrittenAttention(
+        after=drop, product=lambda p, v: torch.bmm(p.reshape(3, 28, 7), v).view(3, 4, 7, 8)
+    )
+    with torch.random.fork_rng(), watch(model, keep=True) as seen:
+        model(q, k, v)
+    assert seen[0].v.shape == (3, 1, 7, 8) and torch.equal(seen[0].v[:, 0], v)
+    out = seen[0].weights @ seen[0].v
+    assert float((out - oracle(q, k).float() @ v[:, None]).abs().max()) < 1e-5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -175,8 +174,6 @@ def from_scores(
     logits = logits[..., :-1] if sink else logits
     dtype = logits.dtype if logits.dtype == torch.float64 else torch.float32
     nq, nk = logits.shape[-2:]
-    if v is not None and v.numel() == math.prod(logits.shape[:-2]) * nk * v.shape[-1]:
-        v = v.reshape(*logits.shape[:-2], nk, v.shape[-1])
     return Asked(
         logits.new_zeros((nq, 1), dtype=dtype),
         logits.new_zeros((nk, 1), dtype=dtype),

@@ -204,6 +204,8 @@ class Seen:
                 asked = unpacked(asked, frame.module).held(detach=self._detach, keep=self._keep)
                 weights = asked.weigh()
                 call = Call(frame.name, kind, weights.shape, dropout=asked.dropout, notes=asked.notes)
+                if asked.v is None and not all(isinstance(r, Read) for r in self._reads):
+                    raise InputError("its values could not be told, which a read of them needs")
                 if self._reads:
                     chosen = [r if isinstance(r, Read) else r(asked.v) for r in self._reads]
                     _, call.r = weights.read(None, chosen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,9 +140,10 @@ class Written:
             )
         if not found.logits.is_inference() and found.logits._version != found.version:
             return found, "the scores were changed in place after the softmax"
-        v = other if at == 0 else other.mT
-        asked = from_scores(found.logits, v, sink=found.sink, dropout=found.dropout, notes=("read in place",))
-        return found, asked
+        weights, v = (mine, other) if at == 0 else (mine.mT, other.mT)
+        v = _values_of(found, weights, v[:, None] if v.ndim == 1 else v)
+        notes = ("read in place",) if v is not None else ("read in place", "its values could not be told")
+        return found, from_scores(found.logits, v, sink=found.sink, dropout=found.dropout, notes=notes)
 
     def _slice(self, found: Pending, mine: Tensor, args: tuple, out: Tensor) -> None:
         dim = (args[1] if len(args) > 1 else 0) % mine.ndim
@@ -164,6 +166,42 @@ class Written:
         self._where = {a: p for a, p in self._where.items() if p is not found}
         if not self.pending:
             self._noise.clear()
+
+
+def _values_of(found: Pending, weights: Tensor, v: Tensor) -> Tensor | None:
+    """The values as the softmax has its heads, where what is multiplied is all of it, in its own order.
+
+    A model may fold heads into the batch, or share values among heads by folding them into the queries; both
+    are unfolded. Of a part (one head, some queries) or of heads in another order the weights are still read,
+    but whose values these are cannot be told: None.
+    """
+    lead, nq = found.logits.shape[:-2], found.logits.shape[-2]
+    keys = found.logits.shape[-1] - found.sink
+    try:
+        same = weights.view(*lead, nq, keys)
+    except RuntimeError:  # a part, or a view in another order
+        return None
+    if not _same_rows(found, same):
+        return None
+    if weights.shape == same.shape:
+        return v
+    folded = math.prod(weights.shape[:-2])
+    for s in range(len(lead), -1, -1):
+        if math.prod(lead[:s]) == folded and v.numel() == folded * keys * v.shape[-1]:
+            return v.reshape(*lead[:s], *(1,) * (len(lead) - s), keys, v.shape[-1])
+    return None
+
+
+def _same_rows(found: Pending, weights: Tensor) -> bool:
+    """True where the last and the middle query of each head have the softmax's weights, or dropped ones."""
+    rows = [found.logits.shape[-2] - 1, found.logits.shape[-2] // 2]
+    logits = found.logits.detach()[..., rows, :]
+    want = (logits if logits.dtype == torch.float64 else logits.float()).softmax(-1)
+    want, got = want[..., : weights.shape[-1]].nan_to_num(0.0), weights.detach()[..., rows, :]
+    near = torch.isclose(
+        got.to(want.dtype) * (1.0 - found.dropout), want, rtol=8 * torch.finfo(got.dtype).eps, atol=1e-6
+    )
+    return bool((near | (got == 0) if found.dropout else near).all())
 
 
 def _laid_out_anew(before: Tensor, after: Any, keys: int) -> bool:
