@@ -225,3 +225,10 @@ def test_exchanging_keys_of_a_series_is_warned_about_in_the_sentence():
 def test_draws_and_seeds_are_whole_numbers(name, given):
     with pytest.raises(InputError, match=f"{name} is {given!r}"):
         examine(Claim(weights(), range(20), range(4)), **{name: given})
+
+
+def test_a_verdict_shown_in_a_notebook_does_not_list_its_draws():
+    rng = np.random.default_rng(0)
+    verdict = examine(Claim(Weights(*rng.normal(size=(2, 9, 3))), queries=[0], keys=[1, 2]))
+    assert len(verdict.tests[0].detail["drawn"]) > 100
+    assert "array(" not in repr(verdict) and len(repr(verdict)) < 4000

@@ -30,7 +30,7 @@ class Test:
     says : str
         One sentence with the figures.
     detail : dict
-        Curves and tables behind it.
+        Curves, tables and all draws behind it; not in its repr, which would be thousands of numbers.
     p_from : str
         Where p comes from: draws counted, all shifts, a fitted tail.
     blocks : str
@@ -47,7 +47,7 @@ class Test:
     n: int
     compared_with: str
     says: str
-    detail: dict[str, Any] = field(default_factory=dict)
+    detail: dict[str, Any] = field(default_factory=dict, repr=False)
     p_from: str = ""
     blocks: str = ""
     caution: str = ""
