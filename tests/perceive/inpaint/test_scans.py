@@ -147,3 +147,9 @@ def test_a_slice_has_no_other_side(stack):
     changed = hu.astype(float)
     changed[:, :, 44] = 900.0  # the last column that is looked at: 30 px to learn from, 5 to ask
     assert np.array_equal(plain, volume.fill_region(changed, hidden, 2, hidden[2], [-2, -1, 1, 2]).fill)
+
+
+def test_a_scan_given_as_the_mask_is_refused(stack):
+    hu, _ = stack
+    with pytest.raises(InputError, match="negative numbers such as -1"):
+        scans.ready(scan_of(hu), hu)

@@ -187,3 +187,11 @@ def test_a_table_without_a_folder_is_refused_before_the_work(tmp_path):
 
     with pytest.raises(InputError, match="does not exist"):
         inpaint(tmp_path / "no.nii", tmp_path / "no.nii", table=tmp_path / "none" / "t.csv")
+
+
+def test_attention_alone_is_not_called_a_part_of_the_fill(told):
+    truth, tissue, hidden, filling = told
+    plain = Inpainter("plain").predict(truth, hidden)
+    for fill, cautioned in ((filling, True), (plain, False)):
+        (first, *_) = claims.verdicts(reading.question(fill, fill.parts[0], tissue, NAMES))
+        assert ("only a part of the fill" in first.sentence()) == cautioned

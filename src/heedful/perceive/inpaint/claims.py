@@ -46,11 +46,15 @@ def claims(question: Question, *, most: int = 3, seed: int = 0) -> list:
                     keys=np.flatnonzero(same),
                     values=question.key_hu[:, None],
                     name=f"hidden places in {name} draw on {name}",
-                    caution=CAUTION,
+                    caution=_caution(question),
                     seed=seed,
                 )
             )
     return chosen
+
+
+def _caution(question) -> str:
+    return CAUTION if question.share < 1 else ""
 
 
 def verdicts(question: Question, *, level: str = "quick", seed: int = 0, progress=None) -> list:
@@ -67,7 +71,7 @@ def verdicts(question: Question, *, level: str = "quick", seed: int = 0, progres
 
     p = moved(question, seed=seed)
     judged = [examine(c, level=level, seed=seed, draws=DRAWS, progress=progress) for c in chosen]
-    return [v if v.status == "not testable" else _held(v, p) for v in judged]
+    return [v if v.status == "not testable" else _held(v, p, _caution(question)) for v in judged]
 
 
 def moved(question: Question, *, draws: int = DRAWS, seed: int = 0) -> float:
@@ -106,7 +110,7 @@ def moved(question: Question, *, draws: int = DRAWS, seed: int = 0) -> float:
     return float((1 + (np.array(found) >= seen - 1e-12).sum()) / (1 + draws))
 
 
-def _held(verdict, p: float):
+def _held(verdict, p: float, caution: str):
     """A verdict under the second null as well: the larger p, and no support that the first alone gives."""
     from dataclasses import replace
 
@@ -125,6 +129,6 @@ def _held(verdict, p: float):
         reason=reason,
         p=p if verdict.p is None else max(verdict.p, p),
         compared_with=EXCHANGED,
-        caution=CAUTION,
+        caution=caution,
         tests=(*verdict.tests, test),
     )

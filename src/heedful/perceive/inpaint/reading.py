@@ -35,6 +35,8 @@ class Question:
         The tissues' names.
     labels : int array, shape (H, W)
         The slice's tissue map; told by HU, hidden pixels are what the nearest visible one is.
+    share : float
+        Attention's weight in the fill.
     """
 
     weights: object
@@ -45,6 +47,7 @@ class Question:
     key_hu: np.ndarray
     names: dict[int, str]
     labels: np.ndarray
+    share: float
 
 
 def question(
@@ -128,6 +131,7 @@ def question(
             key_hu,
             names,
             labels,
+            part.share,
         )
     classes = np.digitize(image, EDGES)
     around = ndimage.distance_transform_edt(closed, return_distances=False, return_indices=True)
@@ -141,6 +145,7 @@ def question(
         key_hu,
         CLASSES,
         nearest,
+        part.share,
     )
 
 

@@ -69,8 +69,8 @@ def ready(scan: Scan, labels) -> Ready:
     Raises
     ------
     InputError
-        Where the mask holds fractions: a threshold is the user's choice. Where most numbers around the holes
-        exceed what is read: they are no HU.
+        Where the mask holds fractions (a threshold is the user's choice) or negative numbers. Where most
+        numbers around the holes exceed what is read: they are no HU.
 
     Examples
     --------
@@ -89,6 +89,11 @@ def ready(scan: Scan, labels) -> Ready:
         raise InputError(
             f"the mask holds fractions such as {part:.3g}; what is to be filled is not clear",
             remedy="threshold it, or resample it with nearest neighbour",
+        )
+    if (labels < 0).any():
+        raise InputError(
+            f"the mask holds negative numbers such as {labels.min():g}; labels are expected",
+            remedy="give the mask, not the scan",
         )
     if len(np.unique(labels)) > 2:
         notes.append("the mask holds several labels; every label but 0 is filled")

@@ -96,9 +96,9 @@ def removal_claim(model, images, queries, *, k: int = 4, most: int = 32) -> Clai
 def judge(claim: Claim, *, level: str = "quick", draws: int = 999, seed: int = 0) -> Verdict:
     """The verdict on a claim about images, which other images' patches must not explain as well.
 
-    Weights have habits (what stands near an image's edge reads less), and so have landmarks: exchanging blocks
-    among all places would take what both share for a finding. So the images also exchange their claimed
-    patches, place by place; p is the larger of the two.
+    Weights have habits (what stands near an image's edge reads less), and so have landmarks: exchanging
+    blocks among all places would take what both share for a finding. So the images also exchange their
+    claimed patches, place by place; p is the larger of the two.
 
     Parameters
     ----------
