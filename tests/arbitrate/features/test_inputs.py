@@ -154,3 +154,28 @@ def test_every_verdict_on_a_source_has_an_interval():
     found = permutation_test({"glcm": X.to_numpy()}, y, np.arange(80) % 5, permutations=9)
     low, high = found.interval["glcm"]
     assert low < found.auroc["glcm"] < high
+
+
+@pytest.mark.parametrize("design", ["pairs", "free"])
+def test_patients_with_both_outcomes_tell_no_story_where_there_is_none(design):
+    unit, found = np.repeat(np.arange(24), 2), 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        y = np.tile([0, 1], 24) if design == "pairs" else rng.integers(0, 2, 48)
+        x = rng.standard_normal((24, 4))[unit] + 0.5 * rng.standard_normal((48, 4))
+        s = permutation_test({"a": x}, y, unit % 5, permutations=39, seed=seed, groups=unit)
+        found += s.p_table <= 0.05
+        x = x + 1.5 * y[:, None]
+        assert permutation_test({"a": x}, y, unit % 5, permutations=39, seed=seed, groups=unit).any
+    assert found <= 4  # 20 x .05 = 1 expected; 5 or more happens once in 400
+
+
+def test_a_patient_under_two_names_is_said(tmp_path):
+    from heedful.arbitrate.features.command import _suspect
+    from heedful.files.radiomics import split_table
+
+    X, y = table()
+    twice = pd.concat([X, X.iloc[:2]]).assign(id=np.arange(82), outcome=np.r_[y, y[:2]])
+    assert any("4 rows are equal" in n for n in _suspect(split_table(twice), []))
+    again = twice.assign(id=np.r_[np.arange(80), 0, 1])
+    assert not any("equal" in n for n in _suspect(split_table(again), []))

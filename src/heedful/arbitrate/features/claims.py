@@ -92,6 +92,10 @@ def sentence(arbiter: FeatureArbiter) -> str:
     return text
 
 
+def _short(x: float) -> str:
+    return f"{x:.2f}".lstrip("0")
+
+
 def signal_table(arbiter: FeatureArbiter) -> pd.DataFrame:
     """Per source: columns, held-out AUROC, family-wise p, whether it matters."""
     s = arbiter.signal_
@@ -100,8 +104,8 @@ def signal_table(arbiter: FeatureArbiter) -> pd.DataFrame:
             "source": k,
             "features": len(c),
             "held-out AUROC": None if s is None else round(s.auroc[k], 3),
-            "95 %": "" if s is None or k not in s.interval else "{:.2f} to {:.2f}".format(*s.interval[k]),
-            "p (family-wise)": None if s is None else round(s.p[k], 4),
+            "95 %": "" if s is None or k not in s.interval else "-".join(map(_short, s.interval[k])),
+            "p (family)": None if s is None else round(s.p[k], 4),
             "matters": "not tested" if s is None else "yes" if s.matters(k) else "no",
         }
         for k, c in arbiter.sources_.items()

@@ -151,10 +151,17 @@ def _suspect(t, context: list[str]) -> list[str]:
             f"{', '.join(found[:4])} alone separates the outcomes without one exception: was it known before "
             "the outcome? Else no figure here means anything"
         )
+    same = t.X.duplicated(keep=False) & ~t.X.assign(patient=t.groups).duplicated(keep=False)
+    if same.any():
+        notes.append(
+            f"{int(same.sum())} rows are equal to another patient's in every feature: one patient under "
+            "two names would be on both sides of a split"
+        )
     both = len(set(t.groups[t.y == 0]) & set(t.groups[t.y == 1]))
     if both:
         notes.append(
-            f"{both} patients have rows of either outcome: shuffles give all rows of a patient one outcome"
+            f"{both} patients have rows of either outcome: shuffles exchange the outcomes of patients with "
+            "as many rows, and those of a patient's own rows"
         )
     return notes
 

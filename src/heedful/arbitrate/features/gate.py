@@ -120,7 +120,7 @@ def context_test(
         total = np.zeros((2, len(first), max(slope.shape[1], x.shape[1])))
         np.add.at(total[0, :, : slope.shape[1]], unit, slope)
         np.add.at(total[1, :, : x.shape[1]], unit, x)
-        slope, y = total[0, :, : slope.shape[1]], np.asarray(y)[first]
+        slope, y = total[0, :, : slope.shape[1]], np.bincount(unit, y) / count  # one of both has its share
         x = total[1, :, : x.shape[1]] / count[:, None]
     strata = [np.flatnonzero(y == k) for k in np.unique(y)]
     slope, x = slope.copy(), x.copy()

@@ -55,6 +55,33 @@ def resampled(groups: np.ndarray | None, n: int) -> Callable[[np.random.Generato
     return lambda rng: np.concatenate([rows[k] for k in rng.integers(len(rows), size=len(rows))])
 
 
+def exchanged(y: np.ndarray, groups: np.ndarray | None) -> Callable[[np.random.Generator], np.ndarray]:
+    """A function that shuffles labels (n,) the way they lie among patients.
+
+    Where every patient has one label, patients exchange it. Where some have both (a lesion and the healthy
+    side), patients with as many rows exchange all theirs, and every patient's are shuffled among its rows.
+
+    >>> pairs = exchanged(np.array([0, 1, 0, 1]), np.array(["a", "a", "b", "b"]))(np.random.default_rng(0))
+    >>> pairs.reshape(2, 2).sum(1)
+    array([1, 1])
+    """
+    if groups is None:
+        return lambda rng: y[rng.permutation(len(y))]
+    _, first, unit, count = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
+    if (y == y[first][unit]).all():
+        return lambda rng: y[first][rng.permutation(len(first))][unit]
+    rows = np.split(np.argsort(unit, kind="stable"), np.cumsum(count)[:-1])
+    alike = [np.stack([rows[k] for k in np.flatnonzero(count == c)]) for c in np.unique(count)]
+
+    def draw(rng: np.random.Generator) -> np.ndarray:
+        out = np.empty_like(y)
+        for at in alike:  # (patients, rows)
+            out[at] = rng.permuted(y[at][rng.permutation(len(at))], axis=1)
+        return out
+
+    return draw
+
+
 def auroc_columns(score: np.ndarray, y: np.ndarray) -> np.ndarray:
     """AUROC of each column of scores (n, B) for each column of labels (n, B)."""
     from scipy.stats import rankdata
@@ -83,7 +110,7 @@ def permutation_test(
     """Does any source know the label better than it knows shuffled ones?
 
     Every permutation repeats the whole procedure, choice of penalty included (the held-out smoothers are
-    linear in y). Rows of one patient keep one label.
+    linear in y). Rows of one patient keep one label; see `exchanged` for patients with both.
 
     Parameters
     ----------
@@ -100,9 +127,8 @@ def permutation_test(
     Signal
     """
     rng = np.random.default_rng([seed, 31])
-    unit = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    first = np.unique(unit, return_index=True)[1]
-    shuffled = np.stack([y[first][rng.permutation(len(first))][unit] for _ in range(permutations)], 1)
+    shuffle = exchanged(y, groups)
+    shuffled = np.stack([shuffle(rng) for _ in range(permutations)], 1)
     labels = np.concatenate([y[:, None], shuffled], 1).astype(float)
     found, interval, draw = {}, {}, resampled(groups, len(y))
     for name, m in (hats_of(x, folds) if hats is None else hats).items():

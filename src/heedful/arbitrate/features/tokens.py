@@ -21,7 +21,8 @@ def sources_of(columns: Sequence[str], *, most: int = MANY, learned: str = "lear
 
     Levels: modality x filter x class, modality x filter family x class, modality x family x kind (shape,
     intensity, texture), modality x kind, kind. Columns that are no pyradiomics names form a source by
-    their prefix up to the first underscore or digit where at least two share it, else 'other'.
+    their prefix up to the first underscore or digit where at least two share it, else 'other'; one column
+    alone keeps its name.
 
     Parameters
     ----------
@@ -44,6 +45,8 @@ def sources_of(columns: Sequence[str], *, most: int = MANY, learned: str = "lear
     others: dict[str, list[str]] = {}
     for name, group in rest.items():
         others.setdefault(name if len(group) > 1 else "other", []).extend(group)
+    if len(alone := others.get("other", ())) == 1:  # better known by its own name
+        others = {(str(alone[0]) if k == "other" else k): v for k, v in others.items()}
     known = [f for f in parsed.values() if f is not None]
     if not known:
         return others
