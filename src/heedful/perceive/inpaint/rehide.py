@@ -181,7 +181,7 @@ def fit_weights(G, start=None):
         constraints={"type": "eq", "fun": lambda w: w.sum() - 1.0, "jac": lambda w: np.ones(len(w))},
         method="SLSQP",
     )
-    w = np.clip(found.x, 0.0, None)
+    w = np.where(found.x > 1e-9, found.x, 0.0)  # the solver leaves 1e-17 where it means nothing
     return w / w.sum()
 
 

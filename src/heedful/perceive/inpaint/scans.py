@@ -173,9 +173,10 @@ def shares_told(filling) -> list[str]:
     for part in filling.parts:
         if part.route == "slice":
             alike.setdefault(f"{part.share:.0%}", []).append(part.z)
+    part = {"0%": "(almost) nothing of the fill: sources say which places look alike, not what was filled in"}
     return [
         f"slice{'s' * (len(slices) > 1)} {', '.join(map(str, slices[:8]))}{' ...' * (len(slices) > 8)}: "
-        f"attention makes {share} of the fill; sources explain that part"
+        f"attention makes {part.get(share, f'{share} of the fill; sources explain that part')}"
         for share, slices in alike.items()
     ]
 
