@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ ROWS = 12  # of a table shown on the terminal; the report and --out hold all
 
 def tell(story: Story, console: Console | None = None) -> None:
     """Print one study's result."""
-    console = console or Console()
+    console = console or _console()
     console.print(Text(story.title, style="bold"))
     console.print(Text(story.data, style="dim"))
     console.print()
@@ -44,7 +45,7 @@ def tell(story: Story, console: Console | None = None) -> None:
 
 def tell_tour(stories: Sequence[Story], report: Path, console: Console | None = None) -> None:
     """Print one line for each study, and where the page lies."""
-    console = console or Console()
+    console = console or _console()
     table = Table(title="heedful tour", show_lines=True)
     for heading in ("study", "data", "ours beside the field's baseline", "what the reading says", "verdict"):
         table.add_column(heading, overflow="fold")
@@ -56,6 +57,12 @@ def tell_tour(stories: Sequence[Story], report: Path, console: Console | None = 
         table.add_row(*(escape(cell) for cell in (story.study, story.data, scores, story.headline, verdicts)))
     console.print(table)
     console.print(Text(f"wrote {report}"))
+
+
+def _console() -> Console:
+    """The terminal; rich takes every TERM=dumb for 80 columns wide, whatever it is."""
+    console, size = Console(), shutil.get_terminal_size()
+    return Console(width=size.columns, height=size.lines) if console.is_dumb_terminal else console
 
 
 def _scores(story: Story, width: int) -> Table:

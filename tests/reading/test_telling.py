@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from heedful.telling import _frames
+from heedful.telling import _console, _frames
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
@@ -24,3 +24,9 @@ def test_no_cell_of_a_wide_table_is_cut(width):
     for column in numbers:
         for value in frame[column]:
             assert f"{value:.4g}" in text
+
+
+def test_a_dumb_terminal_is_as_wide_as_it_says(monkeypatch):
+    for name, value in {"TERM": "dumb", "COLUMNS": "60", "LINES": "20", "FORCE_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    assert _console().width == 60

@@ -304,3 +304,37 @@ def test_nothing_one_missing_and_too_much_are_all_drawn(open_report, tmp_path):
 @pytest.mark.parametrize("picture", edges(), ids=lambda p: f"{p.kind}-{p.title}")
 def test_nothing_one_missing_and_too_much_are_printed(picture):
     assert figure(picture).get_figheight() > 0
+
+
+def test_lines_of_one_colour_have_other_dashes_and_names_stay_within(open_report, tmp_path):
+    names = [f"MMMM control number {n}, WITHOUT features" for n in range(8)]
+    x = np.linspace(0, 1, 5)
+    curves = pic.Curves("many", x, {name: x + n for n, name in enumerate(names)})
+    for width in (1400, 420):
+        page = one(open_report, tmp_path, curves, width=width).page
+        drawn = page.evaluate(
+            "[...document.querySelectorAll('path.line')].map((p) => getComputedStyle(p).stroke"
+            " + ' ' + p.getAttribute('stroke-dasharray'))"
+        )
+        assert len(drawn) == len(set(drawn)) == 8
+        outside = page.evaluate(
+            """[...document.querySelectorAll('.draw svg text')].filter((t) => {
+                 const box = t.getBoundingClientRect(), own = t.closest('svg').getBoundingClientRect();
+                 return box.width && (box.right > own.right + 1 || box.left < own.left - 1);
+               }).map((t) => t.textContent)"""
+        )
+        assert outside == []
+    for line in figure(curves).axes[0].lines[:8]:
+        drawn.append((line.get_color(), str(line._dash_pattern)))
+    assert len(set(drawn[8:])) == 8
+
+
+def test_every_study_and_score_of_a_tour_is_seen_without_scrolling_in_a_box(open_report, tmp_path):
+    stories = [story(Names([f"a study with rather a long name, the {n}th"]), shown=[]) for n in range(20)]
+    page = open_report(write_report(tmp_path / "r.html", stories), width=420).page
+    cut = page.evaluate(
+        "[...document.querySelectorAll('.scroll:has(.scores, .studies)')]"
+        ".filter((e) => e.scrollHeight > e.clientHeight + 1).length"
+    )
+    assert page.locator(".studies tbody tr").count() == 20
+    assert cut == 0

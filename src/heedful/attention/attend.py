@@ -41,6 +41,9 @@ def attend(q: Any, k: Any, v: Any, priors: Prior | Iterable[Prior] = (), **optio
 class Attention(nn.Module):
     """Multi-head attention whose weights can be asked for.
 
+    Called with ``(x, context, priors, **options)``; the options are those of :class:`Weights`, for instance
+    ``engine="tiled"`` where the layer's gradients are themselves differentiated.
+
     Parameters
     ----------
     dim : int

@@ -59,7 +59,8 @@ class Weights:
     -----
     Scaled dot-product attention is from Vaswani et al. (2017), arXiv:1706.03762. That products with P.T,
     entropy and column sums need no matrix is derived in docs/algebra.md. A query for which no key is
-    allowed has output, masses and entropy 0 and lse -inf.
+    allowed has output, masses and entropy 0 and lse -inf. Second derivatives (a gradient penalty, a Hessian)
+    need ``engine="tiled"`` or ``"dense"`` and a temperature that is a number; elsewhere they are refused.
 
     Examples
     --------

@@ -25,7 +25,7 @@ def jet_picture(sample: JetSample, weight: np.ndarray, jet: int, *, title: str =
         groups=[f"subjet {m + 1}" if m >= 0 else "none" for m in member],
         x_label="eta",
         y_label="phi, from the hardest particle",
-        caption="Size: transverse momentum. Colour: attention. Shapes: exclusive kT subjets.",
+        caption="Size: transverse momentum. Colour: attention. Outlines: exclusive kT subjets.",
         verdict=verdict,
     )
 

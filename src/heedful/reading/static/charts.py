@@ -107,9 +107,8 @@ def lines(p: Any, sheet: Sheet) -> None:
     order = np.argsort(x, kind="stable")
     for i, (name, values) in enumerate(p.series.items()):
         few = "o" if len(x) < 40 else ""
-        ax.plot(
-            x[order], values[order], color=sheet.series(i), ls=DASHES[i % 6], marker=few, ms=2.4, zorder=3
-        )
+        dash = DASHES[(i + i // 6) % 6]  # six colours come round again with another dash each
+        ax.plot(x[order], values[order], color=sheet.series(i), ls=dash, marker=few, ms=2.4, zorder=3)
         if name in p.bands:
             low, high = p.bands[name]
             ax.fill_between(

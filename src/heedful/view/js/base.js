@@ -97,18 +97,18 @@ function table2rows(columns) {
 /** The part of a text that fits a width in pixels, with an ellipsis where it was cut. */
 const pen = document.createElement('canvas').getContext('2d');
 const FONT = 'system-ui, "Noto Sans", "Noto Sans CJK SC", sans-serif';
-function measure(text, size = 12) {
-  pen.font = `${size}px ${FONT}`;
+function measure(text, size = 12, weight = 400) {
+  pen.font = `${weight} ${size}px ${FONT}`;
   return pen.measureText(text).width;
 }
-function fit(value, width, size = 12) {
+function fit(value, width, size = 12, weight = 400) {
   let text = show(value).slice(0, 200).replace(/\s+/g, ' ');
-  if (measure(text, size) <= width) return text;
+  if (measure(text, size, weight) <= width) return text;
   let low = 0,
     high = text.length;
   while (low < high) {
     const middle = (low + high + 1) >> 1;
-    if (measure(text.slice(0, middle) + '…', size) <= width) low = middle;
+    if (measure(text.slice(0, middle) + '…', size, weight) <= width) low = middle;
     else high = middle - 1;
   }
   return text.slice(0, low).replace(/[\ud800-\udbff]$/, '') + '…';

@@ -1,6 +1,8 @@
 // Timeline and curves: series on an axis, with bands, spans and events.
 
 const DASHES = [null, '6 3', '2 3', '9 3 2 3', '1 4', '12 4'];
+// six colours come round again with another dash each, so that 36 lines stay apart
+const pattern = (i) => (i + Math.floor(i / 6)) % 6;
 function lines(p, ctx) {
   const time = p.kind === 'timeline',
     x = flat(time ? p.times : p.x),
@@ -40,7 +42,7 @@ function lines(p, ctx) {
       top = 26;
     const right =
         width -
-        (direct ? Math.min(180, Math.max(...names.map((text) => measure(short(text, 40), 13)))) + 16 : 12),
+        (direct ? Math.min(180, Math.max(...names.map((text) => measure(short(text, 40), 13, 600)))) + 16 : 12),
       plot = series.length ? Math.round(clamp(width * 0.42, 180, 300)) : 0,
       bottom = top + plot,
       ground = bottom + lane;
@@ -157,7 +159,7 @@ function lines(p, ctx) {
         ];
       }),
       series.map((s, i) => [
-        stroke('line', run(s.values), { stroke: ctx.series(i), 'stroke-dasharray': DASHES[i % 6] }),
+        stroke('line', run(s.values), { stroke: ctx.series(i), 'stroke-dasharray': DASHES[pattern(i)] }),
         order.length < 40
           ? order
               .filter((k) => isKnown(s.values[k]))
@@ -166,7 +168,7 @@ function lines(p, ctx) {
       ]),
       direct
         ? ends.map(([ey, i]) =>
-            label(right + 8, ey + 4, fit(names[i], width - right - 8, 13), 'direct', 'start', {
+            label(right + 8, ey + 4, fit(names[i], width - right - 8, 13, 600), 'direct', 'start', {
               fill: ctx.series(i),
             }),
           )
@@ -183,7 +185,7 @@ function lines(p, ctx) {
       make(svg, { pointermove: follow, pointerdown: follow }, []);
       onArrows(svg, (by) => by && say((at ?? -by) + by));
     }
-    ctx.put(!direct && ctx.legend(names, (i) => GLYPHS[i % 6]), svg);
+    ctx.put(!direct && ctx.legend(names, (i) => GLYPHS[pattern(i)]), svg);
     if (at !== null) say(at);
     else ctx.say(events.some((e) => e[3] !== null) && 'height: contribution; area: attention weight');
   }
