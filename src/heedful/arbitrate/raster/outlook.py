@@ -18,7 +18,7 @@ import numpy as np
 from .states import ELSEWHERE, USUAL, States
 
 UNFAMILIAR = "all of it unlike the training scenes"  # a key of `Outlook.rate`
-MOSTLY = 0.7  # claimed damage from which a scene is levelled: EM claims up to twice what there is
+MOSTLY = 0.6, 0.8  # claimed damage from which a scene is levelled, and wholly: EM claims up to twice of it
 FAMILIAR = 0.05  # least share of undamaged pixels in a scene of which damage can be told
 BELIEVED = 0.2  # else this much of what the states say
 
@@ -44,8 +44,9 @@ class Outlook:
         """From the evidence (n, K) of pixels that stand for the scene, and the names of its columns."""
         rate, level = states.rates(states.log_posterior(e)), {}
         own = sum(r for (kind, _), r in zip(states.found, rate[1:], strict=True) if kind != ELSEWHERE)
-        if len(e) and own > MOSTLY:
-            level = {names[c]: x for c, x in states.level(e).items() if x > 0}
+        share = np.clip((own - MOSTLY[0]) / (MOSTLY[1] - MOSTLY[0]), 0.0, 1.0)
+        if len(e) and share > 0:
+            level = {names[c]: float(share * x) for c, x in states.level(e).items() if x > 0}
             moved = cls({}, level).levelled(e, names)
             rate = states.rates(states.log_posterior(moved))
         if rate[0] >= FAMILIAR:
@@ -77,7 +78,7 @@ class Outlook:
         said = [f"about {r:.0%} of the scene: {state}" for state, r in self.rate.items() if r > 0.02]
         if self.level:
             said.append(
-                f"a source would be damaged in over {MOSTLY:.0%} of the scene, so it is more likely other "
+                f"a source would be damaged in over {MOSTLY[0]:.0%} of the scene, so it is more likely other "
                 "land than was trained on: damage was judged relative to the scene's own median"
             )
         return said
