@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from heedful.perceive.inpaint import patches, provenance
 from heedful.perceive.inpaint.holes import phantom
@@ -117,3 +118,19 @@ def test_avoided_pixels_are_no_source(scene):
     asked = patches.attend_patches(image, hidden, avoid=avoid & ~hidden)
     at, weight, _ = provenance.of_patches(asked, image, hidden).read(8)
     assert not avoid[at[..., 0], at[..., 1]][weight > 0].any()
+
+
+def test_a_hole_in_lung_asks_lung():
+    """Lung is dark: left out of the candidates as air is, a hole in it would be told to look like muscle."""
+    rng = np.random.default_rng(0)
+    image = np.full((128, 128), -1010.0)
+    image[8:120, 8:120] = 50.0
+    image[20:110, 14:60] = -840.0
+    image += ndimage.gaussian_filter(rng.normal(0, 60, image.shape), 1)
+    hidden = np.zeros(image.shape, bool)
+    hidden[60:68, 30:38] = True
+    asked = patches.attend_patches(image, hidden)
+    weight = np.exp(asked.score)
+    middle = asked.source + asked.geometry.tile // 2
+    in_lung = image[middle[..., 0], middle[..., 1]] < -500
+    assert (weight * in_lung).sum() > 0.9 * weight.sum()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg.lapack import dposv
 
-from .tokens import Bank, Geometry, Tiles, bank_of, tiles_of
+from .tokens import TISSUE, Bank, Geometry, Tiles, bank_of, floor_of, tiles_of
 
 SIGHT = 4.0  # pixels over which the surroundings' weight falls by e
 MEAN_SHARE = 0.1
@@ -50,6 +50,8 @@ class Asked:
         The tile that filled each hidden pixel; -1 elsewhere.
     limit, seed : int
         Of the draw of candidates.
+    floor : float
+        HU: windows with a mean below were no candidates.
     """
 
     fill: np.ndarray
@@ -62,6 +64,7 @@ class Asked:
     owner: np.ndarray
     limit: int = 2000
     seed: int = 0
+    floor: float = TISSUE
 
 
 def attend_patches(
@@ -111,9 +114,9 @@ def attend_patches(
     """
     image = np.where(hidden, 0.0, image)
     closed = hidden if avoid is None else hidden | avoid
-    bank = None
+    bank, floor = None, floor_of(image, hidden)
     for candidate in [geometry] if geometry else [Geometry(), Geometry(6, 14, 1), Geometry(4, 10, 1)]:
-        geometry, bank = candidate, bank_of(image, closed, candidate, limit=keys, seed=seed)
+        geometry, bank = candidate, bank_of(image, closed, candidate, limit=keys, floor=floor, seed=seed)
         if len(bank) >= 200:
             break
     if len(bank) == 0:
@@ -161,9 +164,8 @@ def attend_patches(
             fill[place][new], base[place][new] = values[j][new], ground[j][new]
             known[place][new], owner[place][new] = FILLED, which[j]
     inner = (slice(n, -n), slice(n, -n))
-    return Asked(
-        fill[inner], tiles, geometry, source, score, temperature, base[inner], owner[inner], keys, seed
-    )
+    base, owner = base[inner], owner[inner]
+    return Asked(fill[inner], tiles, geometry, source, score, temperature, base, owner, keys, seed, floor)
 
 
 def _decay(geometry):

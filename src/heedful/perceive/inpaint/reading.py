@@ -94,6 +94,7 @@ def question(
             closed | part.avoid,
             geometry,
             limit=part.asked.limit,
+            floor=part.asked.floor,
             seed=part.asked.seed,
         )
         key_at = np.unique(np.concatenate([bank.corner + geometry.margin, source.reshape(-1, 2)]), axis=0)

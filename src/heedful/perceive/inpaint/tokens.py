@@ -10,6 +10,8 @@ from scipy import ndimage
 from ...errors import InputError
 
 EIGHT = np.ones((3, 3), bool)
+TISSUE, LUNG = -500.0, -950.0  # HU: windows whose mean is below are air and lung; are air
+RING = 4  # pixels around a hole that tell whether it lies in lung
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def _depth(hidden, spot):
 
 
 def bank_of(
-    image, hidden, geometry: Geometry, *, limit: int = 4000, floor: float = -500.0, seed: int = 0
+    image, hidden, geometry: Geometry, *, limit: int = 4000, floor: float = TISSUE, seed: int = 0
 ) -> Bank:
     """All fully visible windows on the stride that are not air, or ``limit`` of them drawn at random.
 
@@ -125,6 +127,28 @@ def bank_of(
     if len(at) > limit:
         at = at[np.sort(np.random.default_rng(seed).choice(len(at), limit, replace=False))]
     return Bank(at, np.ascontiguousarray(windows[at[:, 0], at[:, 1]]))
+
+
+def floor_of(image, hidden) -> float:
+    """The mean HU below which windows are no candidates: -500, or -950 where a hole lies in lung.
+
+    In lung lies a hole a quarter of whose surroundings is lung.
+
+    Examples
+    --------
+    >>> image = np.full((40, 40), 40.0); image[:, 20:] = -850; hidden = np.zeros((2, 40, 40), bool)
+    >>> hidden[0, 5:9, 5:9] = hidden[1, 5:9, 28:32] = True
+    >>> floor_of(image, hidden[0]), floor_of(image, hidden[1])
+    (-500.0, -950.0)
+    """
+    lung = (image > LUNG) & (image < TISSUE) & ~hidden
+    label, _ = ndimage.label(hidden, EIGHT)
+    for spot in ndimage.find_objects(label):
+        wide = tuple(slice(max(axis.start - RING, 0), axis.stop + RING) for axis in spot)
+        around = grow(hidden[wide], RING) & ~hidden[wide]
+        if 4 * lung[wide][around].sum() > around.sum():
+            return LUNG
+    return TISSUE
 
 
 def grow(mask, by: int):
