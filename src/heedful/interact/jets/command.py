@@ -153,15 +153,17 @@ def predict(
     else:
         names = np.array([called(sample, label) for label in sample.label])
         groups = pd.DataFrame({"class": names, "score": score}).groupby("class")["score"]
-        tables["scores by class"] = groups.agg(
-            jets="size", median_score="median", called_signal=lambda s: (s > 0).mean()
-        ).reset_index()
+        by_class = groups.agg(jets="size", median_score="median", called_signal=lambda s: (s > 0).mean())
+        tables = {"scores by class": by_class.reset_index(), **tables}
         y, known = names == signal, np.isin(names, (background, signal))
         if 0 < y.sum() < known.sum():
             y, s = y[known], score[known]
             rng = np.random.default_rng(seed)
             draws = [auroc(y[i], s[i]) for i in rng.integers(0, len(y), (500, len(y)))]
             low, high = np.nanquantile(draws, [0.025, 0.975])
+            notes.append(
+                "the AUROC holds for jets that the tagger was not trained on; whether these are is not known"
+            )
             said += f" AUROC of {signal} against {background}: {auroc(y, s):.4f} [{low:.4f}, {high:.4f}]."
         else:
             notes.append(f"no AUROC: the file's classes are {', '.join(sorted(set(names)))}")
