@@ -14,6 +14,7 @@ from .tokens import grow
 
 AIR = -1024.0  # HU: what padding is read as
 KEPT = -900.0  # HU: a masked padding voxel whose fill is air gets its padding back
+LABELS = 256  # a mask holds no more different numbers
 NEAR = 8  # pixels around a hole in which numbers above what is read are counted
 THICK = 1.2  # slices lie across an axis whose voxels are this many times longer than the file's slices
 
@@ -69,7 +70,7 @@ def ready(scan: Scan, labels) -> Ready:
     Raises
     ------
     InputError
-        Where the mask holds fractions (a threshold is the user's choice) or negative numbers. Where most
+        Where the mask holds fractions (a threshold is the user's choice) or is a scan itself. Where most
         numbers around the holes exceed what is read: they are no HU.
 
     Examples
@@ -90,12 +91,14 @@ def ready(scan: Scan, labels) -> Ready:
             f"the mask holds fractions such as {part:.3g}; what is to be filled is not clear",
             remedy="threshold it, or resample it with nearest neighbour",
         )
-    if (labels < 0).any():
+    values = np.unique(labels)
+    if values[0] < 0 or len(values) > LABELS:
         raise InputError(
-            f"the mask holds negative numbers such as {labels.min():g}; labels are expected",
+            f"the mask holds {len(values)} different numbers from {values[0]:g} to {values[-1]:g}; "
+            "labels are expected",
             remedy="give the mask, not the scan",
         )
-    if len(np.unique(labels)) > 2:
+    if len(values) > 2:
         notes.append("the mask holds several labels; every label but 0 is filled")
     hidden, hu = labels != 0, scan.hu()
     with np.errstate(invalid="ignore"):
