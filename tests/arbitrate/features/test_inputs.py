@@ -11,6 +11,7 @@ from heedful.arbitrate.features import FeatureArbiter, permutation_test
 from heedful.arbitrate.features.claims import claims
 from heedful.arbitrate.features.command import run
 from heedful.arbitrate.features.demo import auroc_interval
+from heedful.arbitrate.features.encoder import Encoder
 from heedful.arbitrate.features.pictures import along_context
 from heedful.arbitrate.features.tokens import Coding, check_table, matching
 from heedful.errors import InputError
@@ -179,3 +180,29 @@ def test_a_patient_under_two_names_is_said(tmp_path):
     assert any("4 rows are equal" in n for n in _suspect(split_table(twice), []))
     again = twice.assign(id=np.r_[np.arange(80), 0, 1])
     assert not any("equal" in n for n in _suspect(split_table(again), []))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda x, y, m: ([x[0], x[1][:9]], y[:2], None), "several sizes"),
+        (lambda x, y, m: (x, y, m[:, :5]), "masks have shape"),
+        (lambda x, y, m: (np.where(x > 2, np.nan, x), y, None), "NaN"),
+        (lambda x, y, m: (x, y[:5], None), "5 outcomes"),
+        (lambda x, y, m: (x, y + np.arange(12), None), "of two for each"),
+        (lambda x, y, m: (x[:, :2], y, None), "fewer than shrink"),
+    ],
+)
+def test_images_that_cannot_be_learned_from(change, words):
+    x = np.random.default_rng(0).standard_normal((12, 16, 16))
+    images, y, masks = change(x, np.arange(12) % 2, np.ones(x.shape, bool))
+    with pytest.raises(InputError, match=words):
+        Encoder(epochs=1).fit(images, y, masks)
+
+
+def test_an_encoder_takes_classes_by_any_name():
+    x, y = np.random.default_rng(0).standard_normal((12, 16, 16)), np.arange(12) % 2
+    a, b = (Encoder(epochs=1).fit(x, k).transform(x) for k in (y, np.array(["benign", "malignant"])[y]))
+    np.testing.assert_array_equal(a, b)
+    with pytest.raises(InputError, match="not fitted"):
+        Encoder().transform(x)

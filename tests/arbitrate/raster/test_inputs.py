@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from heedful.arbitrate.raster import SourceArbiter, landscape
+from heedful.arbitrate.raster import SourceArbiter, corrupt, landscape, store
+from heedful.arbitrate.raster.command import _holes, _stress_story, _writable
 from heedful.arbitrate.raster.experts import make_expert
+from heedful.arbitrate.raster.pictures import why
 from heedful.arbitrate.raster.stressing import over_kinds, stress
 from heedful.arbitrate.raster.tokens import Scaler, Scene
 from heedful.errors import InputError
@@ -121,8 +123,6 @@ def test_a_window_lies_where_it_lies(scene):
 
 
 def test_what_lies_in_a_file_is_said(tmp_path, scene):
-    from heedful.arbitrate.raster.command import _holes, _writable
-
     x = {k: v[0].copy() for k, v in scene.sources.items()}
     x["sar"][:, :8] = -9999.0
     x["optical"][:] = np.nan
@@ -131,3 +131,37 @@ def test_what_lies_in_a_file_is_said(tmp_path, scene):
     assert any("optical: no pixel has data" in s for s in said)
     with pytest.raises(InputError, match="is a folder"):
         _writable(tmp_path, [])
+
+
+def test_no_cloud_is_planted_on_terrain(scene):
+    named = Scene({"dem": scene.sources["sar"][0], "optical": scene.sources["optical"][0]})
+    _, masks = corrupt(named, "cloud", 0)
+    assert masks["optical"].any() and not masks["dem"].any()
+
+
+def test_a_model_of_another_version_is_refused(arbiter, tmp_path):
+    kept = store.pack(arbiter.state_, len(arbiter.classes_))
+    with pytest.raises(InputError, match="another version"):
+        store.unpack(kept | {"format": 1}, 1)
+    assert SourceArbiter.load(arbiter.save(tmp_path / "m.safetensors")).classes_.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_pixel_is_named_by_its_place_in_the_whole_scene(arbiter, scene):
+    drawn = why(arbiter.arbitrate(scene), 3, 4, origin=(100, 200))
+    assert "row 103, column 204" in drawn.title and "class" in drawn.title
+
+
+def test_scores_of_a_fit_are_told_of_the_held_out_rows_and_without_a_reference_it_is_said(arbiter, scene):
+    frame = stress(arbiter, scene, corruptions=("wrong date",))
+    story = _stress_story(frame, scene.window(slice(0, 16), slice(0, 64)), [], "Stress")
+    assert "16 x 64 pixels" in story.title
+    assert any("no reference was declared" in n for n in story.notes)
+    assert [s.baseline_name for s in story.scores[:2]] == ["stack", "hardened stack"]
+    assert all(s.interval is not None for s in story.scores)
+
+
+def test_a_quantity_in_other_units_is_refused(scene):
+    y = 100 + 20.0 * scene.labels[0]
+    made = SourceArbiter(**FAST).fit(Scene(scene.sources, y))
+    with pytest.raises(InputError, match="same units"):
+        stress(made, Scene(scene.sources, y * 100), corruptions=("cloud",))

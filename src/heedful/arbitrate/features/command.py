@@ -37,8 +37,8 @@ def run(
     trust: Annotated[str, typer.Option(help="Test what the weights claim: none, quick or full.")] = "quick",
     seed: Annotated[int, typer.Option(help="Seed.")] = 0,
 ) -> Story:
-    """Fit and score by 5-fold cross-validation over patients, beside ridge and forest; then read the fit
-    on all."""
+    """Fit and score by 5-fold cross-validation over patients, beside ridge and forest; contributions are
+    those of patients who were held out, weights along a context those of the fit on all."""
     import numpy as np
     import pandas as pd
     from sklearn.metrics import roc_auc_score
@@ -49,7 +49,7 @@ def run(
     from ...learn import progress
     from ...reading.story import Score
     from ...writing import write_atomic
-    from .answer import FOREST, JOINT
+    from .answer import FOREST, JOINT, FeatureAnswer
     from .claims import claims, sentence, signal_table
     from .demo import auroc_interval
     from .model import FeatureArbiter
@@ -65,11 +65,11 @@ def run(
     if learned is not None:
         other = read_radiomics(learned, identifier=identifier)
         try:
-            rows, said = matching(t.groups, other.groups, named=identifier is not None)
+            rows, how = matching(t.groups, other.groups, named=identifier is not None)
         except InputError as error:
             raise InputError(error.what, path=learned, remedy=error.remedy) from None
         more = other.X.drop(columns=[target], errors="ignore").iloc[rows].reset_index(drop=True)
-        notes += [said] * bool(said)
+        notes += [how] * bool(how)
     notes += _suspect(t, context)
     missing = int(t.X.isna().sum().sum())
     if missing:
@@ -79,7 +79,8 @@ def run(
     arbiter = make(permutations).fit(t.X, t.y, t.groups, learned=more)
 
     scored = {k: np.zeros(len(t.y)) for k in ("arbiter", JOINT, FOREST)}
-    held = np.zeros((len(t.y), len(arbiter.keys_)))
+    held, said = (np.zeros((len(t.y), len(arbiter.keys_))) for _ in range(2))
+    part = np.zeros((len(t.y), len(arbiter.sources_)))
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(t.X, t.y, t.groups)
     for train, test in progress(list(folds), "cross-validation"):
         cut = lambda f, i: None if f is None else f.iloc[i]  # noqa: E731
@@ -88,6 +89,7 @@ def run(
         )
         answer = a.arbitrate(t.X.iloc[test], learned=cut(more, test))
         scored["arbiter"][test], held[test] = answer.z, answer.weights
+        said[test], part[test] = answer.opinions, answer.by_source
         for k in (JOINT, FOREST):
             scored[k][test] = answer.opinions[:, answer.keys.index(k)]
     auc = {k: float(roc_auc_score(t.y, v)) for k, v in scored.items()}
@@ -103,7 +105,8 @@ def run(
         outputs.append(arbiter.save(model))
     pictures = [sources(arbiter)]
     if signal:
-        pictures += [by_source(answer), patient(answer, 0, str(t.groups[0]))]
+        alone = FeatureAnswer(scored["arbiter"], held, said, answer.keys, part, np.empty((len(t.y), 0)))
+        pictures += [by_source(alone), patient(alone, 0, str(t.groups[0]))]
         pictures += [
             along_context(arbiter, answer, t.X[c].to_numpy(), c)
             for c in context

@@ -37,6 +37,12 @@ class Encoder:
     def _prepare(self, images: np.ndarray, masks: np.ndarray | None):
         import torch
 
+        sizes = {np.shape(i) for i in images}
+        if len(sizes) > 1:
+            raise InputError(
+                "images of several sizes: " + ", ".join(" x ".join(map(str, s)) for s in sorted(sizes)[:3]),
+                remedy="crop or resample all to one size around the lesion",
+            )
         x = np.asarray(images, np.float32)
         if x.ndim != 3:
             raise InputError(
@@ -44,16 +50,32 @@ class Encoder:
                 remedy="cut one slice or projection per patient",
             )
         if masks is not None:
+            if np.shape(masks) != x.shape:
+                raise InputError(f"masks have shape {np.shape(masks)}, images {x.shape}")
             x = np.where(masks, x, 0.0).astype(np.float32)
+        if min(x.shape[1:]) < self.shrink:
+            raise InputError(f"{x.shape[1]} x {x.shape[2]} pixels are fewer than shrink={self.shrink}")
+        lost = ~np.isfinite(x).all((1, 2))
+        if lost.any():
+            raise InputError(
+                f"{int(lost.sum())} images hold NaN or infinite pixels, the first is image {lost.argmax()}",
+                remedy="mask them out, or set them to the background",
+            )
         t = torch.from_numpy(x)[:, None]
         return torch.nn.functional.avg_pool2d(t, self.shrink) if self.shrink > 1 else t
 
     def fit(self, images: np.ndarray, y: np.ndarray, masks: np.ndarray | None = None) -> Encoder:
-        """images (n, H, W), y (n,) of 0 and 1, masks bool (n, H, W): outside is set to 0."""
+        """images (n, H, W), y (n,) of two classes, masks bool (n, H, W): outside is set to 0."""
         import torch
         from torch import nn
 
-        x = self._prepare(images, masks)
+        x, y = self._prepare(images, masks), np.asarray(y)
+        if len(y) != len(x) or len(np.unique(y)) != 2:
+            raise InputError(
+                f"{len(x)} images and {len(y)} outcomes of {len(np.unique(y))} kinds; one of two for each "
+                "was expected"
+            )
+        y = y == np.unique(y)[1]
         self.centre, self.spread = float(x.mean()), float(x.std()) + 1e-6
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
@@ -84,6 +106,8 @@ class Encoder:
         """Features (n, width)."""
         import torch
 
+        if not hasattr(self, "body"):
+            raise InputError("this encoder is not fitted", remedy="fit it on other patients first")
         with torch.no_grad():
             f = self.body((self._prepare(images, masks) - self.centre) / self.spread).numpy()
         return pd.DataFrame(f.astype(float), columns=[f"learned{i}" for i in range(f.shape[1])])

@@ -157,8 +157,8 @@ def fit(
     frame = stress(arbiter, Scene(held.sources, held.labels), corruptions=None, seed=seed)
     story = _stress_story(
         frame,
-        scene,
-        [*notes, *_holes(scene), f"fitted on rows 0-{edge}, scored on {edge}-{h}"],
+        held,
+        [*notes, *_holes(scene), f"fitted on rows 0-{edge - 1}, scored on {edge}-{h - 1}"],
         "An arbiter was fitted",
     )
     story.outputs = [Path(out)]
@@ -174,7 +174,7 @@ def fit(
         unseen = sorted(set(codes.tolist()) - set(arbiter.classes_.tolist()))
         if unseen:
             story.notes.append(
-                f"labelled {', '.join(map(str, unseen))} only below row {edge}: never trained on, so every "
+                f"labelled {', '.join(map(str, unseen))} only from row {edge} on: never trained on, so every "
                 "such pixel counts as wrong"
             )
     return story
@@ -230,6 +230,7 @@ def predict(
         share = summary["classes"]
         tables["classes"] = pd.DataFrame({"class": list(share), "share": list(share.values())})
     h, w = scene.shape
+    middle = why(answer, h // 2, w // 2, origin=(rows.start, columns.start))
     return Story(
         study="raster",
         title="Whom to believe, per pixel",
@@ -238,7 +239,7 @@ def predict(
         + ", ".join(f"{k} {v:.2f}" for k, v in weight.items())
         + f"; most on {first}.",
         verdicts=verdicts,
-        pictures=[swipe(scene, answer, caption="the middle of the scene"), why(answer, h // 2, w // 2)],
+        pictures=[swipe(scene, answer, caption="the middle of the scene"), middle],
         tables=tables,
         notes=notes,
         outputs=[path],
@@ -275,6 +276,13 @@ def _stress_story(frame, scene, notes: list[str], title: str) -> Story:
     measure = frame.attrs["measure"]
     if len(bad) and (bad["trained"] == "yes").all():
         notes = [*notes, "kin of every kind of damage here was planted in training: see `trained`"]
+    if frame.attrs["reference"] is None:
+        notes = [
+            *notes,
+            "no reference was declared: of a wrong date or a shift nobody can say which source it is in; "
+            "weights leave the keys that read both, and may go to the source that was moved (declare it: "
+            "--reference)",
+        ]
     held = int((bad["delta"] >= -0.02).sum())
     return Story(
         study="raster",

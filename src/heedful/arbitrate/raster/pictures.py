@@ -50,9 +50,18 @@ def swipe(
     )
 
 
-def why(a: Arbitration, row: int, column: int, names: list[str] | None = None) -> pic.Waterfall:
-    """One pixel: null opinion + each key's weighted log-odds for the winning class against the runner-up
-    = answer."""
+def why(
+    a: Arbitration,
+    row: int,
+    column: int,
+    names: list[str] | None = None,
+    *,
+    origin: tuple[int, int] = (0, 0),
+) -> pic.Waterfall:
+    """One pixel: each key's weighted log-odds for the winning class against the runner-up; they add up.
+
+    `origin`: row and column of the whole scene where the answer's part of it begins.
+    """
     z, w = a.opinions[row, column], a.weights[row, column]
     if a.classes is None:
         value, unit, said = z[:, 0], "", "value"
@@ -60,10 +69,10 @@ def why(a: Arbitration, row: int, column: int, names: list[str] | None = None) -
         order = np.argsort(a.z[row, column])
         top, next_ = order[-1], order[-2]
         value, unit = z[:, top] - z[:, next_], "log-odds"
-        label = lambda c: names[int(a.classes[c])] if names else str(a.classes[c])  # noqa: E731
+        label = lambda c: names[int(a.classes[c])] if names else f"class {a.classes[c]}"  # noqa: E731
         said = f"{label(top)} against {label(next_)}"
     return pic.Waterfall(
-        f"Why this pixel: {said} (row {row}, column {column})",
+        f"Why this pixel: {said} (row {origin[0] + row}, column {origin[1] + column})",
         [f"{k} (weight {x:.2f})" for k, x in zip(a.keys, w, strict=True)],
         w * value,
         start=0.0,

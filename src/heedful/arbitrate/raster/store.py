@@ -15,6 +15,8 @@ from .states import Hinges, States
 from .tokens import Scaler
 from .training import Fitted
 
+FORMAT = 2  # counted up whenever what is kept changes its meaning
+
 
 def _plain(record: Any) -> dict:
     return {f.name: getattr(record, f.name) for f in fields(record)}
@@ -64,6 +66,7 @@ def _to_states(s: dict) -> States:
 def pack(f: Fitted, classes: int) -> dict:
     """Arrays, strings and numbers in dicts and lists."""
     return {
+        "format": FORMAT,
         "classes": classes,
         "scalers": {k: _plain(v) for k, v in f.scalers.items()},
         "experts": {k: _expert(v) for k, v in f.bank.experts.items()},
@@ -86,8 +89,10 @@ def pack(f: Fitted, classes: int) -> dict:
 
 def unpack(s: dict, threads: int) -> Fitted:
     """The reverse of `pack`."""
-    c = s["classes"]
+    if s.get("format") != FORMAT:
+        raise InputError("the arbiter was written by another version of heedful", remedy="fit again")
     try:
+        c = s["classes"]
         pairs = {}
         for p in s["pairs"]:
             pairs[p["first"], p["second"]] = Pair(

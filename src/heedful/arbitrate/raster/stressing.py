@@ -68,6 +68,13 @@ def stress(
         raise InputError(
             "the labels are a quantity, the arbiter was fitted on classes", remedy="give whole numbers"
         )
+    if arbiter.classes_ is None and known.any():
+        f, mean = arbiter.state_, float(y[known].mean())
+        if abs(mean - f.null[0]) > 20 * f.scale:
+            raise InputError(
+                f"the labels have a mean of {mean:.3g}, those that the arbiter was fitted on {f.null[0]:.3g}",
+                remedy="give the same quantity in the same units",
+            )
     trained = tuple(arbiter.kinds) if arbiter.kinds else ()
     before = arbiter.arbitrate(scene)
     rows = [_row("none (clean)", "", before, before, y, known, arbiter, None, roc_auc_score)]
@@ -100,6 +107,7 @@ def stress(
         for key, name in STACKS.items()
         if key in before.keys
     }
+    frame.attrs["reference"] = arbiter.date_reference
     frame.attrs["measure"] = "R2" if arbiter.classes_ is None else "accuracy"
     others = [c for c in frame.columns if c.endswith("alone") or c in ("stack", "hardened stack")]
     frame["best other"] = frame[others].max(axis=1)

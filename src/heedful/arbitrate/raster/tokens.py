@@ -13,6 +13,7 @@ from ...errors import InputError
 from ...files.raster import Grid, from_xarray
 
 RADAR_NAMES = ("sar", "s1", "sentinel1", "sentinel-1", "radar", "vv", "vh", "palsar")
+OTHER_NAMES = ("dem", "dtm", "dsm", "elevation", "height", "slope", "aspect", "terrain", "temperature")
 
 
 @dataclass(frozen=True)
@@ -136,17 +137,20 @@ class Scene:
 
 
 def kind_of(name: str, given: str | None = None) -> str:
-    """'radar' or 'optical' by what was declared, or by the source's name."""
+    """'radar', 'other' or 'optical' by what was declared, or by the source's name.
+
+    >>> kind_of("s1_vv"), kind_of("dem"), kind_of("landsat")
+    ('radar', 'other', 'optical')
+    """
     if given is not None:
         if given not in ("optical", "radar", "other"):
             raise InputError(f"source {name!r} is declared {given!r}; optical, radar or other was expected")
         return given
     low = name.lower()
-    return (
-        "radar"
-        if any(low == r or low.startswith(r + "_") or r in low.split("_") for r in RADAR_NAMES)
-        else "optical"
-    )
+    for kind, names in (("radar", RADAR_NAMES), ("other", OTHER_NAMES)):
+        if any(low == r or low.startswith(r + "_") or r in low.split("_") for r in names):
+            return kind
+    return "optical"
 
 
 def box(x: np.ndarray, size: int, valid: np.ndarray | None = None) -> np.ndarray:
