@@ -116,3 +116,15 @@ def test_bad_files(tmp_path):
         path.write_text(text)
         with pytest.raises(InputError, match=words):
             read_radiomics(path)
+
+
+def test_a_context_in_words_stays_text_and_more_names_of_patients():
+    frame = pd.DataFrame({
+        "Patient-ID": ["a", "a", "b", "c"], "kind": ["NSCLC", "SCLC", None, "NSCLC"], "y": [0, 1, 0, 1],
+        "original_glcm_A": [1.0, 2, 3, 4], "age": ["50", "60", "70", None],
+    })  # fmt: skip
+    t = split_table(frame, keep=("kind", "age"))
+    assert t.X["kind"].tolist()[:2] == ["NSCLC", "SCLC"] and t.X["age"].dtype == float
+    assert t.groups.tolist() == ["a", "a", "b", "c"]
+    with pytest.raises(InputError, match="in a number column"):
+        split_table(frame.assign(original_glcm_A=["1", "x", "3", "4"]), keep=("kind",))

@@ -133,3 +133,15 @@ def test_xarray():
         from_xarray(a.rename(y="time"))
     with pytest.raises(InputError, match="evenly spaced"):
         from_xarray(a.assign_coords(x=[0.0, 1, 2, 3, 10]))
+
+
+def test_how_grids_of_equal_pixels_differ_and_no_data_of_each_variable():
+    north, south = Grid(5, 5, (10, 0, 0, 0, -10, 50), None), Grid(5, 5, (10, 0, 0, 0, 10, 0), None)
+    assert "south" in north.differs(south)
+    turned = Grid(5, 5, (8, 6, 0, 6, -8, 50), None)
+    assert "turned by 0 and 36.9 degrees" in north.differs(turned)
+    assert "pixels of 10 and 20" in north.differs(Grid(5, 5, (20, 0, 0, 0, -20, 50), None))
+    a = xr.DataArray(np.array([[1.0, -9999.0]]), dims=("y", "x"), attrs={"_FillValue": -9999.0})
+    b = xr.DataArray(np.array([[0.0, 2.0]]), dims=("y", "x"), attrs={"nodata": 0})
+    values = from_xarray(xr.Dataset({"a": a, "b": b}))[0]
+    np.testing.assert_array_equal(values, [[[1, np.nan]], [[np.nan, 2]]])

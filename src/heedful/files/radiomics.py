@@ -31,7 +31,8 @@ _COLUMN = re.compile(
     re.IGNORECASE,
 )
 _IDENTIFIER = re.compile(
-    r"^(unnamed: ?\d*|id|pid|case|patient(?:[ _]?(?:id|name))?|subject(?:[ _]?id)?|image|mask|"
+    r"^(unnamed: ?\d*|id|pid|case(?:[ _.-]?id)?|patient(?:[ _.-]?(?:id|name|number|no))?|"
+    r"subject(?:[ _.-]?id)?|image|mask|"
     r"reader|scan|series(?:[ _]?uid)?|study(?:[ _]?uid)?|label)$",
     re.IGNORECASE,
 )
@@ -104,7 +105,7 @@ class RadiomicsTable:
     Attributes
     ----------
     X : DataFrame (n, p)
-        Numeric features.
+        Numeric features; columns that were asked for by `keep` may hold text.
     y : int array (n,) or None
         0 or 1.
     groups : array (n,)
@@ -138,7 +139,7 @@ def read_radiomics(
     identifier : str, optional
         Column that names the patient; looked for by name.
     keep : sequence of str
-        Further columns to keep although they are no pyradiomics features, such as context.
+        Further columns to keep although they are no pyradiomics features, such as context; text stays text.
 
     Returns
     -------
@@ -233,7 +234,8 @@ def split_table(
     if not columns:
         raise InputError("no column holds a feature", remedy="expected names such as original_glcm_Contrast")
     X = frame.loc[rows, columns]
-    bad = [c for c in X if not (pd.api.types.is_numeric_dtype(X[c]) or pd.api.types.is_bool_dtype(X[c]))]
+    words = [c for c in keep if c in X and not _numeric(X[c])]
+    bad = [c for c in X if c not in words and not pd.api.types.is_numeric_dtype(X[c])]
     if bad:
         text = X[bad[0]][pd.to_numeric(X[bad[0]], errors="coerce").isna() & X[bad[0]].notna()]
         if len(text):
@@ -243,8 +245,14 @@ def split_table(
                 remedy="remove the text or leave the cell empty",
             )
         X = X.assign(**{c: pd.to_numeric(X[c]) for c in bad})
-    X = X.astype(float).replace([np.inf, -np.inf], np.nan).reset_index(drop=True)
+    X = X.astype({c: float for c in X if c not in words}).replace([np.inf, -np.inf], np.nan)
+    X = X.reset_index(drop=True)
     return RadiomicsTable(X, None if y is None else y[rows], groups, classes, features, notes)
+
+
+def _numeric(column: pd.Series) -> bool:
+    """Whether every cell is a number or empty."""
+    return bool((pd.to_numeric(column, errors="coerce").notna() | column.isna()).all())
 
 
 def _binary(column: pd.Series) -> tuple[np.ndarray, tuple] | None:

@@ -54,11 +54,15 @@ class Grid:
         pixel = max(abs(a[0]), abs(a[4]), 1e-30)
         if np.abs(a - b).max() > 1e-3 * pixel:
             moved = np.hypot(a[2] - b[2], a[5] - b[5]) / pixel
-            return (
-                f"origins {moved:.2f} pixels apart"
-                if np.allclose(a[[0, 1, 3, 4]], b[[0, 1, 3, 4]])
-                else f"pixels of {abs(a[0]):g} and {abs(b[0]):g} (units of the projection)"
-            )
+            if np.allclose(a[[0, 1, 3, 4]], b[[0, 1, 3, 4]]):
+                return f"origins {moved:.2f} pixels apart"
+            size = [(np.hypot(x[0], x[3]), np.hypot(x[1], x[4])) for x in (a, b)]
+            if np.allclose(*size):  # as large, but turned
+                turned = [np.degrees(np.arctan2(x[3], x[0])) for x in (a, b)]
+                if not np.isclose(*turned):
+                    return f"rows turned by {turned[0]:.3g} and {turned[1]:.3g} degrees"
+                return "one has its first row in the north, the other in the south"
+            return f"pixels of {size[0][0]:g} and {size[1][0]:g} (units of the projection)"
         return None
 
 
@@ -336,7 +340,9 @@ def from_xarray(data: Any) -> tuple[np.ndarray, tuple[str, ...], Grid | None]:
     """
     import xarray as xr
 
-    if isinstance(data, xr.Dataset):
+    if isinstance(data, xr.Dataset):  # each variable's own no-data would be lost with its attributes
+        clear = lambda v: v if (gone := _gone(v)) is None else v.where(v != gone)  # noqa: E731
+        data = data.map(clear, keep_attrs=True)
         data = data.to_dataarray("band")
     if data.ndim == 2:
         data = data.expand_dims("band")
@@ -347,8 +353,7 @@ def from_xarray(data: Any) -> tuple[np.ndarray, tuple[str, ...], Grid | None]:
     y, x = sorted(spatial, key=lambda d: str(d).lower() in ("x", "lon", "longitude"))
     data = data.transpose(rest, y, x)
     values = data.to_numpy().astype(np.float32)
-    gone = data.attrs.get("_FillValue", data.attrs.get("nodata", data.encoding.get("_FillValue")))
-    if gone is not None and np.isfinite(gone):
+    if (gone := _gone(data)) is not None:
         values[values == np.float32(gone)] = np.nan
     names = (
         tuple(str(b) for b in data[rest].to_numpy())
@@ -374,3 +379,9 @@ def from_xarray(data: Any) -> tuple[np.ndarray, tuple[str, ...], Grid | None]:
             None if crs is None else str(crs),
         )
     return values, names, grid
+
+
+def _gone(data: Any) -> float | None:
+    """The finite value that an xarray object declares for no data."""
+    value = data.attrs.get("_FillValue", data.attrs.get("nodata", data.encoding.get("_FillValue")))
+    return None if value is None or not np.isfinite(value) else value
