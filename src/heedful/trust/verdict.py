@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Status = Literal["supported", "not supported", "not testable"]
@@ -131,6 +131,30 @@ class Verdict:
 
     def _figure(self, x: float) -> str:
         return f"{x:+.3f}" if self.origin is None else f"{self.origin + x:.3f}"
+
+    def under(self, test: Test, **changes: Any) -> Verdict:
+        """The verdict where one more null must be met: the larger p, and no support that one of them denies.
+
+        Parameters
+        ----------
+        test : Test
+            With a p, and whether it passed.
+        **changes
+            Other fields of the verdict: ``compared_with``, ``caution``.
+
+        Examples
+        --------
+        >>> v = Verdict("texture matters", "supported", 0.2, None, 0.001, 80, "exchanged keys")
+        >>> moved = Test("moved map", False, 0.0, None, 0.4, 999, "moved maps", "40% of moves give as much")
+        >>> v.under(moved).status, v.under(moved).p
+        ('not supported', 0.4)
+        """
+        status, reason = self.status, self.reason
+        if not test.passed:
+            status, reason = "not supported", "; ".join(filter(None, (reason, f"{test.name}: {test.says}")))
+        ps = [p for p in (self.p, test.p) if p is not None]
+        p = max(ps) if ps else None
+        return replace(self, status=status, reason=reason, p=p, tests=(*self.tests, test), **changes)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for the report."""

@@ -112,23 +112,10 @@ def moved(question: Question, *, draws: int = DRAWS, seed: int = 0) -> float:
 
 def _held(verdict, p: float, caution: str):
     """A verdict under the second null as well: the larger p, and no support that the first alone gives."""
-    from dataclasses import replace
-
     from ...trust.verdict import Test
 
     says = f"of {DRAWS} moves of the whole tissue map {p:.1%} give as much weight on the own tissue"
     test = Test(
         "moved map", p <= LEVEL, float("nan"), None, p, DRAWS, "the tissue map moved as a whole", says
     )
-    status, reason = verdict.status, verdict.reason
-    if not test.passed:
-        status, reason = "not supported", "; ".join(filter(None, (reason, f"moved map: {says}")))
-    return replace(
-        verdict,
-        status=status,
-        reason=reason,
-        p=p if verdict.p is None else max(verdict.p, p),
-        compared_with=EXCHANGED,
-        caution=caution,
-        tests=(*verdict.tests, test),
-    )
+    return verdict.under(test, compared_with=EXCHANGED, caution=caution)

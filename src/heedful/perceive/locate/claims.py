@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 
@@ -121,14 +119,4 @@ def judge(claim: Claim, *, level: str = "quick", draws: int = 999, seed: int = 0
     says = f"{p:.1%} of {draws} exchanges of the claimed patches among images give as much"
     against = "other images' patches"
     test = Test(against, p <= LEVEL, float("nan"), None, p, draws, against, says)
-    status, reason = verdict.status, verdict.reason
-    if not test.passed:
-        status, reason = "not supported", "; ".join(filter(None, (reason, f"{against}: {says}")))
-    return replace(
-        verdict,
-        status=status,
-        reason=reason,
-        p=p if verdict.p is None else max(verdict.p, p),
-        compared_with=f"{verdict.compared_with}, and {against}",
-        tests=(*verdict.tests, test),
-    )
+    return verdict.under(test, compared_with=f"{verdict.compared_with}, and {against}")
