@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 from heedful.arbitrate.raster import SourceArbiter, corrupt, landscape, store
+from heedful.arbitrate.raster.claims import claims
 from heedful.arbitrate.raster.command import _holes, _stress_story, _writable
 from heedful.arbitrate.raster.experts import make_expert
 from heedful.arbitrate.raster.pictures import why
@@ -165,3 +166,9 @@ def test_a_quantity_in_other_units_is_refused(scene):
     made = SourceArbiter(**FAST).fit(Scene(scene.sources, y))
     with pytest.raises(InputError, match="same units"):
         stress(made, Scene(scene.sources, y * 100), corruptions=("cloud",))
+
+
+def test_a_source_without_data_cannot_be_tested(arbiter, scene):
+    made = claims(arbiter, scene.with_sources(sar=scene.sources["sar"] * np.nan))
+    assert [v.status for v in made] == ["not testable"]
+    assert "sar has no data" in made[0].sentence()
