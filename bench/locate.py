@@ -61,7 +61,7 @@ map is as coarse as its last cells, 8 px. Both stay at chance for a while before
 and 2e-3 one of two ViTs, at 1400 steps and 2e-3 both CNNs never left it. The settings are those with which
 both of two networks each (trained on seeds 7 and 8) named .975 to .995 of the developer scenes; more steps
 (10,000) made the ViT .99. A rival whose training loss is still above .7 at the end is trained again with
-twice the steps (one CNN was; before, it named half of the test scenes).
+twice the steps (both CNNs were: with 4000 steps they named half of the test scenes).
 
 The other landmarks (stars, arrows, chequers, in clutter of random colours, some striped; `_locate_kinds`)
 show what a user's own images may bring: where a class can be told by what the others are not, the network
