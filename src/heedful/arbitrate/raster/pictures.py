@@ -88,16 +88,22 @@ def stress_table(frame: pd.DataFrame) -> pic.Table:
 
 
 def class_weights(a: Arbitration, labels: np.ndarray, names: list[str]) -> pic.Matrix:
-    """Mean weight of each key in each true class."""
-    shown = [k for k in a.keys if k in a.sources] + [JOINT] + [k for k in (HARDENED, NULL) if k in a.keys]
-    index = [a.keys.index(k) for k in shown]
+    """Who decides in each true class: the two sources' shares, or with more of them each key's weight."""
     codes = [c for c in range(len(names)) if (labels == c).any()]
-    values = np.array([[a.weights[..., i][labels == c].mean() for i in index] for c in codes])
+    if len(a.sources) == 2:
+        shown = [*a.sources, NULL]
+        maps = [a.share(s) for s in a.sources] + [a.weights[..., a.keys.index(NULL)]]
+        caption = "a source's own weight, and its part of the keys that read both (Shapley)"
+    else:
+        shown = [*(k for k in a.keys if k in a.sources), JOINT, *(k for k in (HARDENED, NULL) if k in a.keys)]
+        maps = [a.weights[..., a.keys.index(k)] for k in shown]
+        caption = "weights; where nothing is damaged they hardly differ between classes"
     return pic.Matrix(
-        "Whom the arbiter believes, by class",
-        values,
+        "Who decides, by class",
+        np.array([[m[labels == c].mean() for m in maps] for c in codes]),
         [names[c] for c in codes],
         shown,
         row_label="class",
-        column_label="key",
+        column_label="source" if len(a.sources) == 2 else "key",
+        caption=caption,
     )
