@@ -23,6 +23,8 @@ lint: setup
 	$(BIN)/lint-imports
 
 # The core once more as where numba is missing, then the whole suite.
+# One thread for each worker: BLAS threads of several workers wait for each other, ten times longer than they work.
+test test-all: export OMP_NUM_THREADS = 1
 test: lint
 	$(BIN)/python -m pytest -n auto -m "not slow" --without-numba tests/attention
 	$(BIN)/python -m pytest -n auto -m "not slow"
