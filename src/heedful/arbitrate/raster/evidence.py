@@ -83,7 +83,7 @@ def raw_statistics(bank: Bank, t: Tokens) -> tuple[dict, dict]:
         moved = (flat(x) for x in (own, *(t.moved(model.predicted, o) for o in ([] if points else OFFSETS))))
         fits = model.conditional(rows, moved)
         pair[key] = (
-            model.dependence(rows).reshape(shape), residual, predicted, truth,
+            model.dependence(rows, fits[0]).reshape(shape), residual, predicted, truth,
             np.stack(fits).reshape(len(fits), *shape),
         )  # fmt: skip
     return density, pair

@@ -144,11 +144,10 @@ class Pair:
     def other(self) -> str:
         return self.second if self.predicted == self.first else self.first
 
-    def dependence(self, tokens: dict[str, np.ndarray]) -> np.ndarray:
-        """Pointwise mutual information of rows, nats."""
-        w = {s: (tokens[s] - self.white[s][0]) @ self.white[s][1] for s in (self.first, self.second)}
-        both = np.concatenate([w[self.first], w[self.second]], 1)
-        return self.joint.log_density(both) - sum(self.alone[s].log_density(w[s]) for s in w)
+    def dependence(self, tokens: dict[str, np.ndarray], conditional: np.ndarray) -> np.ndarray:
+        """Pointwise mutual information of rows, nats, from their `conditional`: log p(a | b) - log p(a)."""
+        mean, axes = self.white[self.predicted]
+        return conditional - self.alone[self.predicted].log_density((tokens[self.predicted] - mean) @ axes)
 
     def conditional(self, tokens: dict[str, np.ndarray], moved: Iterable[np.ndarray]) -> list[np.ndarray]:
         """log p(predicted source | other source) of rows, for each of several tokens of the predicted."""
