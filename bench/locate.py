@@ -17,9 +17,10 @@ import numpy as np
 
 from heedful.perceive.locate import PatchClassifier, make_scenes
 from heedful.perceive.locate.assess import assess
-from heedful.perceive.locate.measures import bootstrap, overlap
+from heedful.perceive.locate.measures import overlap
 from heedful.perceive.locate.retrieval import mean_average_precision
 from heedful.perceive.locate.tokens import truth_patches
+from heedful.trust.stability import mean_interval
 
 from . import _locate_kinds, _page
 from ._locate_cnn import PooledClassifier
@@ -144,7 +145,7 @@ def paired(found, rival: str, measure: str) -> tuple[float, float, float]:
             if method == "tied"
         ]
     )
-    return (float(gap.mean()), *bootstrap(gap))
+    return (float(gap.mean()), *mean_interval(gap))
 
 
 def rows(found) -> list[dict]:

@@ -26,6 +26,19 @@ def t_interval(values: Sequence[float]) -> tuple[float, float]:
     return float(np.mean(values) - half), float(np.mean(values) + half)
 
 
+def mean_interval(
+    values: np.ndarray, *, seed: int | Sequence[int] = 0, draws: int = 2000
+) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of the mean of independent values (n,).
+
+    >>> mean_interval(np.full(5, 0.25))
+    (0.25, 0.25)
+    """
+    values = np.asarray(values, float)
+    means = values[np.random.default_rng(seed).integers(len(values), size=(draws, len(values)))].mean(1)
+    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
+
+
 def rank_stability(profiles: Sequence[np.ndarray]) -> tuple[float, tuple[float, float]]:
     """Mean Spearman correlation over all pairs of fits, and its 95 % interval.
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ...errors import InputError
 from ...learn import progress
+from ...trust.stability import mean_interval
 from .claims import paired_interval
 from .evidence import JOINT
 from .gate import HARDENED
@@ -126,16 +127,9 @@ def _gain(a: Arbitration, key: str, y: np.ndarray, known: np.ndarray, classes) -
     return np.where(known, gain, np.nan)
 
 
-def over_kinds(difference: np.ndarray, *, seed: int = 0, draws: int = 2000) -> tuple[float, float]:
-    """95 % interval of the mean over kinds of damage (K,), resampling kinds.
-
-    >>> over_kinds(np.full(5, 0.25))
-    (0.25, 0.25)
-    """
-    difference = difference[np.isfinite(difference)]
-    rng = np.random.default_rng([seed, 12])
-    means = difference[rng.integers(len(difference), size=(draws, len(difference)))].mean(1)
-    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
+def over_kinds(difference: np.ndarray, *, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of the mean over kinds of damage (K,), resampling kinds; NaN = not scored."""
+    return mean_interval(difference[np.isfinite(difference)], seed=(seed, 12))
 
 
 def _row(

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import ndimage
 
 from ...reading.story import Score, Story
+from ...trust.stability import mean_interval
 from . import claims, holes, pde, pictures, reading
 from .model import Inpainter
 from .volume import interpolation
@@ -79,7 +80,7 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
                 float(theirs),
                 "biharmonic",
                 False,
-                _interval(errors[:, 0] - errors[:, 1], seed),
+                mean_interval(errors[:, 0] - errors[:, 1], seed=seed),
             ),
             Score("RMS error between slices (HU)", z_ours, z_tap, "four-tap cubic along z", False),
         ],
@@ -131,10 +132,3 @@ def _damage(tissue, rng):
 
 def _rms(fill, truth, hidden):
     return float(np.sqrt(np.mean((fill - truth)[hidden] ** 2)))
-
-
-def _interval(difference, seed):
-    """95 % bootstrap interval of the mean over holes."""
-    rng = np.random.default_rng(seed)
-    draws = difference[rng.integers(0, len(difference), (2000, len(difference)))].mean(1)
-    return float(np.quantile(draws, 0.025)), float(np.quantile(draws, 0.975))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from ...trust.stability import mean_interval
 from . import measures
 from .rivals import centre_prior, integrated_gradients, occlusion
 from .scenes import NONE, Scenes
@@ -161,4 +162,4 @@ def gap(facts_values: dict, ours: str, theirs: str, measure: str) -> tuple[float
     difference = np.asarray(facts_values[ours][measure], float) - np.asarray(
         facts_values[theirs][measure], float
     )
-    return measures.bootstrap(difference)
+    return mean_interval(difference)

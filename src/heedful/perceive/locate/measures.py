@@ -135,14 +135,6 @@ def average_precision(scores: np.ndarray, relevant: np.ndarray) -> float:
     return float((relevant.cumsum() / np.arange(1, len(relevant) + 1))[relevant].mean())
 
 
-def bootstrap(values: np.ndarray, *, rounds: int = 2000, seed: int = 0) -> tuple[float, float]:
-    """95 % interval of the mean over images."""
-    values = np.asarray(values, float)
-    rng = np.random.default_rng(seed)
-    means = values[rng.integers(len(values), size=(rounds, len(values)))].mean(1)
-    return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
-
-
 def _pair(maps, truth, *, empty: bool = False):
     maps, truth = np.asarray(maps, float), np.asarray(truth, bool)
     if maps.shape != truth.shape or maps.ndim != 2:

@@ -10,8 +10,9 @@ import numpy as np
 from ...errors import InputError
 from ...files.image import list_images, read_image
 from ...reading.story import Score, Story
+from ...trust.stability import mean_interval
 from ...writing import write_atomic
-from . import measures, pictures
+from . import pictures
 from .assess import assess, ruin
 from .claims import judge, removal_claim
 from .demo import tell
@@ -150,7 +151,7 @@ def _accuracy(classifier, predicted, labels, trained, seed) -> list[Score]:
         return []
     commonest = max(classifier.classes_, key=lambda c: (trained == c).sum())
     hit, rival = predicted == labels, labels == commonest
-    interval = measures.bootstrap(hit.astype(float) - rival, seed=seed)
+    interval = mean_interval(hit.astype(float) - rival, seed=seed)
     return [Score("accuracy", float(hit.mean()), float(rival.mean()), "the commonest class",
                   interval=interval)]  # fmt: skip
 
@@ -225,7 +226,7 @@ def pointed(classifier, pixels, queries, names, transforms, *, seed, trust, data
             float(table.loc[rival, "deletion"]),
             rival,
             False,
-            measures.bootstrap(values[ours] - values[rival], seed=seed),
+            mean_interval(values[ours] - values[rival], seed=seed),
         )
         for rival in ("integrated gradients", "occlusion", "random")
         if len(table)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ...reading.story import Score, Story
+from ...trust.stability import mean_interval
 from .claims import verdicts
 from .model import LagScan
 from .peers import granger_f
@@ -47,7 +48,7 @@ def demo(*, seed: int = 0, quick: bool = True) -> Story:
         if n == 0:
             first, first_data = LagScan(L).fit(pd.DataFrame(data.values, columns=NAMES)), data
     judged = verdicts(first, seed=seed)
-    low, high = _interval(np.array(paired), seed)
+    low, high = mean_interval(np.subtract(*np.transpose(paired)), seed=seed)
     rows = []
     for label, content, position in (
         ("content and position", True, True),
@@ -104,10 +105,3 @@ def _hits(p: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 def _f1(c: np.ndarray) -> float:
     return float(2 * c[0] / max(2 * c[0] + c[1] + c[2], 1))
-
-
-def _interval(paired: np.ndarray, seed: int) -> tuple[float, float]:
-    rng = np.random.default_rng(seed)
-    gain = paired[:, 0] - paired[:, 1]
-    draws = gain[rng.integers(0, len(gain), (2000, len(gain)))].mean(1)
-    return float(np.quantile(draws, 0.025)), float(np.quantile(draws, 0.975))
